@@ -1,0 +1,2 @@
+//! `ottla`: the one binary.
+fn main() {}
