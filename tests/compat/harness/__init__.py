@@ -1,0 +1,1 @@
+"""What all suites share: where things are kept, brokers, results, and running programs."""
