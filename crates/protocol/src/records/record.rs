@@ -1,0 +1,216 @@
+//! One record inside a batch.
+//!
+//! Layout (`org.apache.kafka.common.record.internal.DefaultRecord`): varint length of what follows, one byte of unused
+//! attributes, varlong timestamp delta, varint offset delta, key and value each behind a varint length (negative: null),
+//! varint headers count, and per header a key behind a varint length and a value behind one (negative: null).
+
+use bytes::Bytes;
+
+use super::varint::{Cursor, put_varint, put_varlong, size_of_varlong};
+use super::{RecordsError, TimestampType};
+use crate::Str;
+
+const MALFORMED: RecordsError = RecordsError::InvalidRecord("Found invalid record structure");
+
+/// A record with what the batch adds to it: absolute offset and time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Offset in the partition.
+    pub offset: i64,
+    /// Unix ms; -1: none. The batch's append time when its timestamp type is [`TimestampType::LogAppendTime`].
+    pub timestamp: i64,
+    /// Sequence number of its idempotent producer, or -1.
+    pub sequence: i32,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value; `None` is a tombstone in a compacted topic.
+    pub value: Option<Bytes>,
+    /// Headers, in order; keys may repeat.
+    pub headers: Vec<Header>,
+}
+
+/// A header of a [`Record`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The key. Bytes that are not UTF-8 have been replaced by U+FFFD, as Kafka's clients do.
+    pub key: Str,
+    /// The value.
+    pub value: Option<Bytes>,
+}
+
+/// A record where it lies. Its form has been checked as a whole, headers included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordRef<'a> {
+    /// Unused; Kafka writes 0.
+    pub attributes: i8,
+    /// Milliseconds after the batch's base timestamp.
+    pub timestamp_delta: i64,
+    /// Offset minus the batch's base offset.
+    pub offset_delta: i32,
+    /// The key.
+    pub key: Option<&'a [u8]>,
+    /// The value.
+    pub value: Option<&'a [u8]>,
+    /// Bytes of the record, its length field included.
+    pub size: usize,
+    headers_count: usize,
+    headers: &'a [u8],
+}
+
+impl<'a> RecordRef<'a> {
+    /// Headers in the record.
+    pub fn headers_count(&self) -> usize {
+        self.headers_count
+    }
+
+    /// The headers, in order.
+    pub fn headers(&self) -> HeaderRefs<'a> {
+        HeaderRefs { cursor: Cursor::new(self.headers), left: self.headers_count }
+    }
+
+    /// The record's time in a batch with these header fields, Unix ms.
+    pub(super) fn timestamp(
+        &self,
+        timestamp_type: TimestampType,
+        base_timestamp: i64,
+        max_timestamp: i64,
+    ) -> i64 {
+        match timestamp_type {
+            TimestampType::CreateTime => base_timestamp.wrapping_add(self.timestamp_delta),
+            TimestampType::LogAppendTime => max_timestamp,
+        }
+    }
+
+    /// Takes one record off `cursor`.
+    pub(super) fn parse(cursor: &mut Cursor<'a>) -> Result<Self, RecordsError> {
+        let before = cursor.len();
+        let length = cursor.varint().ok_or(MALFORMED)?;
+        let length = usize::try_from(length)
+            .map_err(|_| RecordsError::InvalidRecord("Invalid negative record size"))?;
+        let body = cursor.take(length).ok_or(RecordsError::InvalidRecord(
+            "Invalid record size: more bytes than are left in the batch",
+        ))?;
+        let size = before - cursor.len();
+        Self::parse_body(Cursor::new(body), size)
+    }
+
+    fn parse_body(mut body: Cursor<'a>, size: usize) -> Result<Self, RecordsError> {
+        let attributes = body.byte().ok_or(MALFORMED)? as i8;
+        let timestamp_delta = body.varlong().ok_or(MALFORMED)?;
+        let offset_delta = body.varint().ok_or(MALFORMED)?;
+        let key = body.nullable_bytes().ok_or(MALFORMED)?;
+        let value = body.nullable_bytes().ok_or(MALFORMED)?;
+        let headers_count = body.varint().ok_or(MALFORMED)?;
+        let headers_count = usize::try_from(headers_count)
+            .ok()
+            .filter(|count| *count <= body.len())
+            .ok_or(RecordsError::InvalidRecord("Found invalid number of record headers"))?;
+        let headers = body.rest();
+        for _ in 0..headers_count {
+            let key_length = body.varint().ok_or(MALFORMED)?;
+            let key_length = usize::try_from(key_length)
+                .map_err(|_| RecordsError::InvalidRecord("Invalid negative header key size"))?;
+            body.take(key_length).ok_or(MALFORMED)?;
+            body.nullable_bytes().ok_or(MALFORMED)?;
+        }
+        if !body.is_empty() {
+            return Err(RecordsError::InvalidRecord(
+                "Invalid record size: bytes are left behind the last header",
+            ));
+        }
+        Ok(Self { attributes, timestamp_delta, offset_delta, key, value, size, headers_count, headers })
+    }
+}
+
+/// A header where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderRef<'a> {
+    /// The key: UTF-8 by contract, not checked.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: Option<&'a [u8]>,
+}
+
+/// The headers of a [`RecordRef`].
+#[derive(Clone, Debug)]
+pub struct HeaderRefs<'a> {
+    cursor: Cursor<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for HeaderRefs<'a> {
+    type Item = HeaderRef<'a>;
+
+    fn next(&mut self) -> Option<HeaderRef<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        // The record was checked when it was parsed; the `?`s never end the iteration early.
+        let key = self.cursor.nullable_bytes()??;
+        let value = self.cursor.nullable_bytes()?;
+        Some(HeaderRef { key, value })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.left))
+    }
+}
+
+/// Bytes of a record without its length field.
+pub(super) fn body_size<'h>(
+    offset_delta: i32,
+    timestamp_delta: i64,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: impl Iterator<Item = HeaderRef<'h>>,
+) -> usize {
+    let mut count = 0i64;
+    let mut headers_size = 0usize;
+    for header in headers {
+        count += 1;
+        headers_size += size_of_nullable(Some(header.key)) + size_of_nullable(header.value);
+    }
+    1 + size_of_varlong(timestamp_delta)
+        + size_of_varlong(i64::from(offset_delta))
+        + size_of_nullable(key)
+        + size_of_nullable(value)
+        + size_of_varlong(count)
+        + headers_size
+}
+
+/// Appends a record whose [`body_size`] is `body_size` and which has `headers_count` headers. All lengths must fit an
+/// `i32`, which the caller has checked through `body_size`.
+pub(super) fn put_record<'h>(
+    out: &mut Vec<u8>,
+    body_size: i32,
+    offset_delta: i32,
+    timestamp_delta: i64,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers_count: usize,
+    headers: impl Iterator<Item = HeaderRef<'h>>,
+) {
+    put_varint(out, body_size);
+    out.push(0);
+    put_varlong(out, timestamp_delta);
+    put_varint(out, offset_delta);
+    put_nullable(out, key);
+    put_nullable(out, value);
+    put_varlong(out, headers_count as i64);
+    for header in headers {
+        put_nullable(out, Some(header.key));
+        put_nullable(out, header.value);
+    }
+}
+
+fn size_of_nullable(bytes: Option<&[u8]>) -> usize {
+    bytes.map_or(1, |bytes| size_of_varlong(bytes.len() as i64) + bytes.len())
+}
+
+fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        None => put_varint(out, -1),
+        Some(bytes) => {
+            put_varlong(out, bytes.len() as i64);
+            out.extend_from_slice(bytes);
+        }
+    }
+}
