@@ -1,0 +1,3 @@
+//! Ottla and Apache Kafka side by side on one machine.
+
+fn main() {}

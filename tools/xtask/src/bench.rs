@@ -1,0 +1,29 @@
+//! `cargo xtask bench`: builds the release binaries and hands over to tools/bench.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::command;
+
+/// What the bench program is told.
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+pub struct Options {
+    /// Options of the bench program, `--help` among them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    more: Vec<String>,
+}
+
+/// Builds `ottla` and the bench program, then runs it.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let mut build = command::cargo(&["build", "--release", "--package", "ottla", "--package", "ottla-bench"]);
+    let code = command::exit_code(&mut build)?;
+    if code != 0 {
+        return Ok(ExitCode::from(code));
+    }
+    let mut bench = command::cargo(&["run", "--quiet", "--release", "--package", "ottla-bench", "--"]);
+    bench.args(&options.more);
+    Ok(ExitCode::from(command::exit_code(&mut bench)?))
+}
