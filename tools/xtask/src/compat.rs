@@ -36,6 +36,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     let mut launcher = command::program(repo::root().join("tests/compat/run"));
     launcher.args(&options.suites).args(["--against", &options.against]).args(&options.more);
+    if std::env::var_os("OTTLA_BIN").is_none() {
+        launcher.env("OTTLA_BIN", repo::target().join("release/ottla"));
+    }
     // CI runs a selection of Kafka's own tests; who asks for them by name means all.
     if options.suites == ["kafka"] && !options.more.iter().any(|m| m == "--only") {
         launcher.arg("--full");

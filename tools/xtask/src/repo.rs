@@ -37,6 +37,11 @@ pub fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// All files that git tracks or would track, in the order of their paths; without git, all files that are
 /// not in a build folder.
 pub fn files() -> Result<Vec<File>> {
