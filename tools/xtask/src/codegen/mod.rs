@@ -7,6 +7,7 @@ mod names;
 #[allow(dead_code)]
 mod parse;
 mod record_enum;
+mod registry;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +15,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use parse::MessageSpec;
+
+/// Where the registry goes, seen from the folder of the generated modules.
+const REGISTRY: &str = "../../tests/registry/mod.rs";
 
 const FILES: [&str; 4] = ["requests", "headers-and-records", "metadata", "coordinators"];
 
@@ -30,7 +34,7 @@ pub fn run(check: bool) -> Result<()> {
         }
         stale.push(path.clone());
         if !check {
-            fs::create_dir_all(&folder)?;
+            fs::create_dir_all(path.parent().unwrap_or(&folder))?;
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         }
     }
@@ -69,6 +73,7 @@ fn generate(schema: &Path) -> Result<BTreeMap<String, String>> {
         files.insert(format!("{module}.rs"), emit::message(message));
     }
     index += "\n/// The records of `__cluster_metadata` under one roof.\npub mod metadata {\n    pub use super::metadata_record::MetadataRecord;\n}\n";
+    files.insert(REGISTRY.into(), registry::emit(&messages));
     files.insert("mod.rs".into(), index);
     files.insert("api_key.rs".into(), api_key::emit(&messages));
     files.insert("metadata_record.rs".into(), record_enum::emit(&messages));
