@@ -99,3 +99,8 @@ pub const NO_SEQUENCE: i32 = -1;
 
 /// The leader epoch of a batch that no leader has appended yet.
 pub const NO_PARTITION_LEADER_EPOCH: i32 = -1;
+
+#[cfg(test)]
+mod fixtures_test;
+#[cfg(test)]
+mod testing;
