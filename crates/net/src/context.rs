@@ -1,0 +1,106 @@
+//! What the service knows about the connection a frame came from.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::options::SecurityProtocol;
+
+/// One connection. It lives on one thread; the service may keep an `Rc` of it in waiting answers.
+pub struct ConnectionContext {
+    id: u64,
+    thread: usize,
+    listener: Arc<ListenerInfo>,
+    peer_addr: SocketAddr,
+    local_addr: SocketAddr,
+    state: RefCell<Option<Box<dyn Any>>>,
+}
+
+/// What is common to the connections of a listener.
+#[derive(Debug)]
+pub(crate) struct ListenerInfo {
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) protocol: SecurityProtocol,
+    /// An inter-broker listener among others: its connections are not closed to make room.
+    pub(crate) protected: bool,
+}
+
+impl ConnectionContext {
+    pub(crate) fn new(
+        id: u64,
+        thread: usize,
+        listener: Arc<ListenerInfo>,
+        peer_addr: SocketAddr,
+        local_addr: SocketAddr,
+    ) -> Self {
+        ConnectionContext { id, thread, listener, peer_addr, local_addr, state: RefCell::new(None) }
+    }
+
+    pub(crate) fn listener(&self) -> &ListenerInfo {
+        &self.listener
+    }
+
+    /// Unique within the process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Index of the data thread that serves this connection.
+    pub fn thread(&self) -> usize {
+        self.thread
+    }
+
+    /// Name of the listener that accepted it.
+    pub fn listener_name(&self) -> &str {
+        &self.listener.name
+    }
+
+    /// What the listener speaks.
+    pub fn security_protocol(&self) -> SecurityProtocol {
+        self.listener.protocol
+    }
+
+    /// The client's address; an IPv4 address is given as such on a dual-stack listener too.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.peer_addr
+    }
+
+    /// The address the client connected to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Runs `f` on what the service keeps for this connection (client software, principal), created on first use. One type per
+    /// connection: another type replaces what was kept.
+    ///
+    /// # Panics
+    /// If `f` itself asks for the state again.
+    pub fn with_state<T: Default + 'static, R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let mut slot = self.state.borrow_mut();
+        let state = slot.get_or_insert_with(|| Box::new(T::default()));
+        if !state.is::<T>() {
+            *state = Box::new(T::default());
+        }
+        match state.downcast_mut::<T>() {
+            Some(state) => f(state),
+            // Not reached: the slot holds a `T` by now.
+            None => f(&mut T::default()),
+        }
+    }
+}
+
+/// Kafka's connection id: `local:port-remote:port-thread-number`.
+impl fmt::Display for ConnectionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}-{}", self.local_addr, self.peer_addr, self.thread, self.id)
+    }
+}
+
+impl fmt::Debug for ConnectionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectionContext({self}, {})", self.listener.name)
+    }
+}
