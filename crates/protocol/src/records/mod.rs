@@ -101,6 +101,16 @@ pub const NO_SEQUENCE: i32 = -1;
 pub const NO_PARTITION_LEADER_EPOCH: i32 = -1;
 
 #[cfg(test)]
+mod analyze_test;
+#[cfg(test)]
+mod builder_test;
+#[cfg(test)]
 mod fixtures_test;
 #[cfg(test)]
+mod fuzz_test;
+#[cfg(test)]
+mod record_test;
+#[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod validate_test;

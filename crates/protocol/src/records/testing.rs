@@ -69,7 +69,9 @@ pub(super) fn large_records() -> Vec<Record> {
             timestamp: TIME + i as i64,
             sequence: -1,
             key: None,
-            value: Some((0..60_000usize).map(|j| b'a' + ((j / 64 + i) * 7 % 26) as u8).collect::<Vec<u8>>().into()),
+            value: Some(
+                (0..60_000usize).map(|j| b'a' + ((j / 64 + i) * 7 % 26) as u8).collect::<Vec<u8>>().into(),
+            ),
             headers: Vec::new(),
         })
         .collect()

@@ -102,3 +102,6 @@ fn decompress_error(codec: Compression, reason: impl ToString) -> RecordsError {
 fn compress_error(codec: Compression, reason: impl ToString) -> RecordsError {
     RecordsError::Compress { codec, reason: reason.to_string() }
 }
+
+#[cfg(test)]
+mod codec_test;
