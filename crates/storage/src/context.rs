@@ -1,0 +1,92 @@
+//! What all logs of a process share.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::file_cache::FileCache;
+use crate::hot_tail::{GLOBAL_BYTES_MAX, TailBudget};
+use crate::log::PartitionLog;
+use crate::trash::Trash;
+
+/// Shared resources, and the work that logs leave to the background thread.
+#[derive(Debug)]
+pub struct StorageContext {
+    /// Open files.
+    pub(crate) files: Arc<FileCache>,
+    /// Memory for hot tails.
+    pub(crate) tail_budget: Arc<TailBudget>,
+    /// Files to unlink later.
+    pub(crate) trash: Trash,
+    /// Logs that closed a segment which is not yet durable.
+    pub(crate) to_flush: Mutex<Vec<Weak<PartitionLog>>>,
+    /// `producer.id.expiration.ms`.
+    pub(crate) producer_id_expiration_ms: i64,
+    /// `transaction.max.timeout.ms`: a transaction is late when older than this and five minutes.
+    pub(crate) max_transaction_timeout_ms: i32,
+    /// `transaction.partition.verification.enable`.
+    pub(crate) verify_transactions: bool,
+}
+
+/// Settings of a [`StorageContext`].
+#[derive(Clone, Debug)]
+pub struct ContextOptions {
+    /// Most segment files that are kept open.
+    pub open_files_max: usize,
+    /// Most bytes of hot tails in all.
+    pub hot_tail_bytes_max: usize,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i64,
+    /// `transaction.max.timeout.ms`.
+    pub max_transaction_timeout_ms: i32,
+    /// `transaction.partition.verification.enable`: a transactional append needs an ongoing transaction
+    /// or a verified guard.
+    pub verify_transactions: bool,
+}
+
+impl Default for ContextOptions {
+    fn default() -> Self {
+        Self {
+            open_files_max: FileCache::default_open_max(),
+            hot_tail_bytes_max: GLOBAL_BYTES_MAX,
+            producer_id_expiration_ms: 24 * 60 * 60 * 1000,
+            max_transaction_timeout_ms: 15 * 60 * 1000,
+            verify_transactions: true,
+        }
+    }
+}
+
+impl StorageContext {
+    /// Resources by `options`.
+    pub fn new(options: &ContextOptions) -> Arc<Self> {
+        Arc::new(Self {
+            files: FileCache::new(options.open_files_max),
+            tail_budget: TailBudget::new(options.hot_tail_bytes_max),
+            trash: Trash::default(),
+            to_flush: Mutex::default(),
+            producer_id_expiration_ms: options.producer_id_expiration_ms,
+            max_transaction_timeout_ms: options.max_transaction_timeout_ms,
+            verify_transactions: options.verify_transactions,
+        })
+    }
+
+    /// Segment files open now.
+    pub fn open_files(&self) -> usize {
+        self.files.open_count()
+    }
+
+    /// Bytes of hot tails now.
+    pub fn hot_tail_bytes(&self) -> usize {
+        self.tail_budget.used()
+    }
+
+    /// Does what logs left for later: makes closed segments durable and unlinks removed files.
+    pub fn background_tick(&self, now_ms: i64) {
+        let logs = std::mem::take(&mut *self.to_flush.lock());
+        for log in logs.iter().filter_map(Weak::upgrade) {
+            // A failure has taken the log directory offline and was logged there.
+            let _ = log.flush_closed_segments(now_ms);
+        }
+        self.trash.empty(now_ms);
+    }
+}

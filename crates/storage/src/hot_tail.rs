@@ -1,0 +1,293 @@
+//! The newest batches of a log in memory, so that consumers at the tail and followers touch no file.
+//!
+//! Large batches are kept as the slice of the receive buffer that they came in, beside a copy of the 16
+//! header bytes that the log patched. Small ones are copied, several to a buffer: a record of 100 bytes must
+//! not pin a receive buffer of a megabyte, and a fetch of a thousand of them must not become a thousand
+//! pieces. A buffer that is still being filled is frozen when the first reader wants it; what comes after
+//! goes behind it in the same allocation.
+//!
+//! The tail is always a suffix of the active segment, without gaps in position. Rolling empties it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::{Bytes, BytesMut};
+
+use ottla_protocol::records::BatchHeader;
+
+use crate::piece::Piece;
+
+/// Most bytes that one log keeps.
+pub const PARTITION_BYTES_MAX: usize = 256 * 1024;
+/// Most bytes that all logs keep together, by default.
+pub const GLOBAL_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Batches below this size are copied.
+const COPY_BELOW: usize = 8 * 1024;
+/// Bounds of the buffers that small batches are copied to; they double while a log stays busy.
+const CHUNK_MIN: usize = 512;
+const CHUNK_MAX: usize = 64 * 1024;
+/// A read of more pieces than this goes to the file instead.
+const PIECES_MAX: usize = 64;
+
+/// The bytes that all hot tails may hold together.
+#[derive(Debug)]
+pub struct TailBudget {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl TailBudget {
+    /// A budget of `max` bytes.
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), max })
+    }
+
+    /// Bytes in use.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn reserve(&self, bytes: usize) -> bool {
+        if self.used.fetch_add(bytes, Ordering::Relaxed) + bytes > self.max {
+            self.release(bytes);
+            return false;
+        }
+        true
+    }
+
+    fn release(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Whole batches that lie behind each other: one large one (with `head`), or any number of small ones.
+#[derive(Debug)]
+struct TailPiece {
+    base_offset: i64,
+    last_offset: i64,
+    /// Of the first byte, in the segment file.
+    position: u32,
+    /// The patched first header bytes of a large batch; else empty.
+    head: Bytes,
+    body: Bytes,
+}
+
+impl TailPiece {
+    fn len(&self) -> usize {
+        self.head.len() + self.body.len()
+    }
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub struct TailRead {
+    /// Where the first batch starts in the segment file.
+    pub position: u32,
+    /// Size of the first batch.
+    pub first_batch_size: u32,
+    /// Base offset of the first batch.
+    pub first_base_offset: i64,
+    /// Index of the piece that the batch is in, and where in it.
+    piece: usize,
+    skip: usize,
+}
+
+/// One log's newest batches.
+#[derive(Debug)]
+pub struct HotTail {
+    budget: Arc<TailBudget>,
+    pieces: VecDeque<TailPiece>,
+    /// Small batches that no reader has asked for yet, and where they start.
+    open: BytesMut,
+    open_base_offset: i64,
+    open_last_offset: i64,
+    open_position: u32,
+    chunk_size: usize,
+    bytes: usize,
+    /// Whether the tail was written or read since the last [`HotTail::drop_if_idle`].
+    used: bool,
+}
+
+impl HotTail {
+    /// An empty tail.
+    pub fn new(budget: &Arc<TailBudget>) -> Self {
+        Self {
+            budget: budget.clone(),
+            pieces: VecDeque::new(),
+            open: BytesMut::new(),
+            open_base_offset: 0,
+            open_last_offset: 0,
+            open_position: 0,
+            chunk_size: CHUNK_MIN,
+            bytes: 0,
+            used: false,
+        }
+    }
+
+    /// Forgets everything and gives the memory back.
+    pub fn clear(&mut self) {
+        self.budget.release(self.bytes);
+        self.bytes = 0;
+        self.pieces = VecDeque::new();
+        self.open = BytesMut::new();
+        self.chunk_size = CHUNK_MIN;
+    }
+
+    /// Clears the tail if nobody used it since the last call.
+    pub fn drop_if_idle(&mut self) {
+        if !std::mem::take(&mut self.used) && self.bytes > 0 {
+            self.clear();
+        }
+    }
+
+    /// Adds the batch that was just written at `position`: `head` are its first header bytes as they
+    /// are on disk, `rest` is what follows them.
+    pub fn push(&mut self, base_offset: i64, last_offset: i64, position: u32, head: &[u8], rest: &Bytes) {
+        let len = head.len() + rest.len();
+        self.used = true;
+        if len > PARTITION_BYTES_MAX || !self.make_room(len) {
+            return self.clear();
+        }
+        self.bytes += len;
+        if len < COPY_BELOW {
+            self.push_copy(base_offset, last_offset, position, &[head, rest]);
+        } else {
+            self.close_open();
+            self.ensure_chunk(head.len());
+            self.open.extend_from_slice(head);
+            let head = self.open.split().freeze();
+            self.pieces.push_back(TailPiece { base_offset, last_offset, position, head, body: rest.clone() });
+        }
+    }
+
+    fn push_copy(&mut self, base_offset: i64, last_offset: i64, position: u32, parts: &[&[u8]]) {
+        self.ensure_chunk(parts.iter().map(|p| p.len()).sum());
+        if self.open.is_empty() {
+            self.open_base_offset = base_offset;
+            self.open_position = position;
+        }
+        self.open_last_offset = last_offset;
+        for part in parts {
+            self.open.extend_from_slice(part);
+        }
+    }
+
+    /// Makes sure that the open buffer takes `len` more bytes without moving what it holds.
+    fn ensure_chunk(&mut self, len: usize) {
+        if self.open.capacity() - self.open.len() >= len {
+            return;
+        }
+        self.close_open();
+        self.open = BytesMut::with_capacity(self.chunk_size.max(len));
+        self.chunk_size = (self.chunk_size * 2).min(CHUNK_MAX);
+    }
+
+    fn close_open(&mut self) {
+        if !self.open.is_empty() {
+            self.pieces.push_back(TailPiece {
+                base_offset: self.open_base_offset,
+                last_offset: self.open_last_offset,
+                position: self.open_position,
+                head: Bytes::new(),
+                body: self.open.split().freeze(),
+            });
+        }
+    }
+
+    fn make_room(&mut self, len: usize) -> bool {
+        while self.bytes + len > PARTITION_BYTES_MAX {
+            if !self.drop_oldest() {
+                return false;
+            }
+        }
+        while !self.budget.reserve(len) {
+            if !self.drop_oldest() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        if self.pieces.is_empty() {
+            self.close_open();
+        }
+        let Some(piece) = self.pieces.pop_front() else { return false };
+        self.bytes -= piece.len();
+        self.budget.release(piece.len());
+        true
+    }
+
+    /// Finds the first batch whose last offset is at or after `offset`; none when the tail starts after
+    /// `offset` or ends before it.
+    pub fn find(&mut self, offset: i64) -> Option<TailRead> {
+        let first = self.pieces.front().map_or(self.open_base_offset, |p| p.base_offset);
+        if self.bytes == 0 || offset < first {
+            return None;
+        }
+        self.used = true;
+        self.close_open();
+        let piece_at = self.pieces.partition_point(|p| p.last_offset < offset);
+        let piece = self.pieces.get(piece_at)?;
+        if !piece.head.is_empty() {
+            return Some(TailRead {
+                position: piece.position,
+                first_batch_size: u32::try_from(piece.len()).ok()?,
+                first_base_offset: piece.base_offset,
+                piece: piece_at,
+                skip: 0,
+            });
+        }
+        let mut skip = 0;
+        loop {
+            let batch = BatchHeader::parse(piece.body.get(skip..)?).ok()?;
+            if batch.last_offset() >= offset {
+                return Some(TailRead {
+                    position: piece.position + u32::try_from(skip).ok()?,
+                    first_batch_size: u32::try_from(batch.size()).ok()?,
+                    first_base_offset: batch.base_offset(),
+                    piece: piece_at,
+                    skip,
+                });
+            }
+            skip += batch.size();
+        }
+    }
+
+    /// `len` bytes from where `from` starts; none when they are not all here, or are too many pieces.
+    pub fn take(&self, from: &TailRead, len: usize) -> Option<Vec<Piece>> {
+        let mut out = Vec::with_capacity(2);
+        let mut left = len;
+        let mut skip = from.skip;
+        for piece in self.pieces.iter().skip(from.piece) {
+            for part in [&piece.head, &piece.body] {
+                if left == 0 {
+                    return Some(out);
+                }
+                let from = skip.min(part.len());
+                skip -= from;
+                let take = left.min(part.len() - from);
+                if take > 0 {
+                    out.push(Piece::Bytes(part.slice(from..from + take)));
+                    left -= take;
+                }
+            }
+            if out.len() > PIECES_MAX {
+                return None;
+            }
+        }
+        (left == 0).then_some(out)
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for HotTail {
+    fn drop(&mut self) {
+        self.budget.release(self.bytes);
+    }
+}

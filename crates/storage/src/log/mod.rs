@@ -1,0 +1,186 @@
+//! The log of one partition (Kafka: `UnifiedLog` and `LocalLog`).
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `open`, `recover` | loading a directory, after a clean stop and after a crash |
+//! | `append` | as leader, as follower, as leader of the metadata quorum |
+//! | `read` | a range for a fetch |
+//! | `roll`, `flush` | closing segments, making them durable |
+//! | `lookup` | by timestamp, by leader epoch |
+//! | `offsets` | high watermark, log start offset, last stable offset |
+//! | `retention`, `truncate` | removing from the front, and from the back |
+//! | `producers` | what is told about producers; verification guards |
+//! | `retire` | closing, and renaming for deletion |
+//!
+//! One mutex guards everything that changes. Offsets are atomics besides, so that looking at them costs
+//! nothing. A reader holds the mutex while it finds a range, not while the range is read or sent. Nothing that
+//! may wait for the disk (fsync, unlink) is done under it, except what Kafka's order of events demands.
+
+mod append;
+mod flush;
+mod lookup;
+mod offsets;
+mod open;
+mod producers;
+mod read;
+mod recover;
+mod retention;
+mod retire;
+mod roll;
+mod truncate;
+
+#[cfg(test)]
+mod log_test;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use ottla_protocol::{TopicPartition, Uuid};
+use parking_lot::{Mutex, MutexGuard};
+
+pub use append::{AppendError, AppendInfo, AppendOptions};
+pub use lookup::{FoundOffset, special_timestamp};
+pub use open::OpenOptions;
+pub use producers::ActiveProducer;
+pub use read::{ReadData, ReadError};
+
+use crate::config::LogConfig;
+use crate::context::StorageContext;
+use crate::error::{StorageError, StorageResult};
+use crate::hot_tail::HotTail;
+use crate::leader_epochs::LeaderEpochs;
+use crate::log_dir::LogDir;
+use crate::producer_state::ProducerStateManager;
+use crate::segment::Segment;
+use crate::segment::lazy_file::SegmentEnv;
+
+/// One partition's log. Share it as `Arc<PartitionLog>`; every method takes `&self`.
+pub struct PartitionLog {
+    partition: TopicPartition,
+    log_dir: Arc<LogDir>,
+    context: Arc<StorageContext>,
+    this: Weak<PartitionLog>,
+    /// *Invariant* (but for a moment while two of them move): `log_start <= last_stable <= high_watermark <= log_end`.
+    log_start_offset: AtomicI64,
+    last_stable_offset: AtomicI64,
+    high_watermark: AtomicI64,
+    log_end_offset: AtomicI64,
+    /// All before is durable.
+    recovery_point: AtomicI64,
+    size_bytes: AtomicU64,
+    state: Mutex<LogState>,
+    /// Held during an fsync: appends that wait for the same one find their work done (group commit). Taken
+    /// before `state`, never while it is held.
+    flushing: Mutex<()>,
+}
+
+/// All that changes, under the log's mutex.
+struct LogState {
+    dir: Arc<Path>,
+    config: Arc<LogConfig>,
+    topic_id: Option<Uuid>,
+    /// Ascending by base offset, never empty; the last one is the active segment.
+    segments: Vec<Segment>,
+    producers: ProducerStateManager,
+    epochs: LeaderEpochs,
+    tail: HotTail,
+    /// Where the bound of the last read lies, if it was not at the end: offset, segment, position.
+    read_bound: Option<(i64, i64, u32)>,
+    /// Files that were replaced without fsync: `partition.metadata`, the leader epochs, producer snapshots.
+    unsynced: Vec<PathBuf>,
+    last_flush_ms: i64,
+    /// Set when the log is deleted, replaced or shut down: nothing is served any more.
+    closed: bool,
+}
+
+impl PartitionLog {
+    /// The partition.
+    pub fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    /// The log directory it lies in.
+    pub fn log_dir(&self) -> &Arc<LogDir> {
+        &self.log_dir
+    }
+
+    /// The partition's own directory.
+    pub fn dir(&self) -> PathBuf {
+        self.state.lock().dir.to_path_buf()
+    }
+
+    /// The topic's id, if `partition.metadata` holds one.
+    pub fn topic_id(&self) -> Option<Uuid> {
+        self.state.lock().topic_id
+    }
+
+    /// Bytes of all segments.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Number of segments.
+    pub fn segment_count(&self) -> usize {
+        self.state.lock().segments.len()
+    }
+
+    /// Base offset of the active segment.
+    pub fn active_segment_base_offset(&self) -> i64 {
+        self.state.lock().active().map_or(0, |s| s.base_offset)
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> Arc<LogConfig> {
+        self.state.lock().config.clone()
+    }
+
+    /// Puts other settings in force.
+    pub fn update_config(&self, config: impl Into<Arc<LogConfig>>) {
+        self.state.lock().config = config.into();
+    }
+
+    /// Gives memory back that neither append nor fetch has used since the last call.
+    pub fn trim_memory(&self) {
+        self.state.lock().tail.drop_if_idle();
+    }
+
+    /// The state, if the log serves.
+    fn open_state(&self) -> StorageResult<MutexGuard<'_, LogState>> {
+        self.log_dir.check()?;
+        let state = self.state.lock();
+        if state.closed { Err(StorageError::Closed(state.dir.to_path_buf())) } else { Ok(state) }
+    }
+
+    fn env<'a>(&'a self, dir: &'a Path) -> SegmentEnv<'a> {
+        SegmentEnv { dir, files: &self.context.files, disk: self.log_dir.disk() }
+    }
+
+    /// Takes the log directory offline for an error of this log.
+    fn fail(&self, doing: &str, source: std::io::Error) -> StorageError {
+        let dir = self.log_dir.path().display();
+        self.log_dir.fail(format!("Error while {doing} {} in dir {dir}", self.partition), source)
+    }
+}
+
+impl LogState {
+    fn active(&self) -> Option<&Segment> {
+        self.segments.last()
+    }
+
+    /// The segment that holds `offset`, or the one before it.
+    fn floor_segment(&self, offset: i64) -> Option<usize> {
+        self.segments.partition_point(|s| s.base_offset <= offset).checked_sub(1)
+    }
+}
+
+impl std::fmt::Debug for PartitionLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartitionLog")
+            .field("partition", &self.partition)
+            .field("log_start_offset", &self.log_start_offset())
+            .field("high_watermark", &self.high_watermark())
+            .field("log_end_offset", &self.log_end_offset())
+            .finish()
+    }
+}

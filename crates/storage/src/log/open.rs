@@ -1,0 +1,467 @@
+//! Loading a log from its directory (Kafka: `LogLoader`).
+//!
+//! After a clean stop the files are trusted: what is read is the directory, the last few kilobytes of the last
+//! segment, and the newest producer snapshot. No file stays open. After a crash, all segments from the
+//! recovery point on are read and checked; the log ends before the first batch that is not valid.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use ottla_protocol::{TopicPartition, Uuid};
+use parking_lot::Mutex;
+
+use super::recover::{StateBuilder, load_producers};
+use super::{LogState, PartitionLog};
+use crate::checkpoint::leader_epoch_checkpoint::{self, LEADER_EPOCH_FILE};
+use crate::checkpoint::partition_metadata::{self, PARTITION_METADATA_FILE};
+use crate::config::LogConfig;
+use crate::context::{ContextOptions, StorageContext};
+use crate::error::{StorageError, StorageResult};
+use crate::hot_tail::HotTail;
+use crate::leader_epochs::LeaderEpochs;
+use crate::log_dir::LogDir;
+use crate::names::{
+    CLEANED_SUFFIX, DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, SWAP_SUFFIX,
+    TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, offset_of,
+};
+use crate::producer_state::ProducerStateManager;
+use crate::segment::lazy_file::SegmentEnv;
+use crate::segment::scanner::ScanError;
+use crate::segment::{FileSizes, Segment};
+
+/// What is known about a log before it is opened.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The topic's id, if it is known; must agree with the directory's.
+    pub topic_id: Option<Uuid>,
+    /// Settings.
+    pub config: Arc<LogConfig>,
+    /// First offset to serve, from the checkpoint; 0: whatever is there.
+    pub log_start_offset: i64,
+    /// All before is durable, from the checkpoint.
+    pub recovery_point: i64,
+    /// Whether the log was closed in order, or is new.
+    pub clean: bool,
+    /// The time, Unix ms.
+    pub now_ms: i64,
+}
+
+impl OpenOptions {
+    /// A new or cleanly closed log with Kafka's default settings.
+    pub fn new(partition: TopicPartition) -> Self {
+        Self {
+            partition,
+            topic_id: None,
+            config: Arc::default(),
+            log_start_offset: 0,
+            recovery_point: 0,
+            clean: true,
+            now_ms: 0,
+        }
+    }
+}
+
+/// Files of a partition directory, as far as they matter.
+#[derive(Default)]
+struct Listing {
+    segments: BTreeMap<i64, FileSizes>,
+    /// Index files whose segment is missing are of no use.
+    orphans: Vec<PathBuf>,
+    snapshots: Vec<i64>,
+    has_epochs: bool,
+}
+
+/// A log while it is being loaded.
+struct Loading<'a> {
+    env: SegmentEnv<'a>,
+    options: &'a OpenOptions,
+    segments: Vec<Segment>,
+    producers: ProducerStateManager,
+    epochs: LeaderEpochs,
+}
+
+impl PartitionLog {
+    /// Opens the log in `dir`, which lies in `log_dir`; creates it when it is not there.
+    pub fn open(
+        context: &Arc<StorageContext>,
+        log_dir: &Arc<LogDir>,
+        dir: &Path,
+        options: &OpenOptions,
+    ) -> StorageResult<Arc<Self>> {
+        log_dir.check()?;
+        let doing = || format!("Error while loading log for {} in {}", options.partition, dir.display());
+        let topic_id = log_dir.guard(doing, || {
+            std::fs::create_dir_all(dir)?;
+            partition_metadata::read(dir)
+        })?;
+        let mut unsynced = Vec::new();
+        let topic_id = match (topic_id, options.topic_id) {
+            (Some(found), Some(wanted)) if found != wanted => {
+                let partition = options.partition.to_string();
+                return Err(StorageError::InconsistentTopicId { partition, wanted, found });
+            }
+            (None, Some(wanted)) => {
+                log_dir.guard(doing, || partition_metadata::write(dir, wanted))?;
+                unsynced.push(dir.join(PARTITION_METADATA_FILE));
+                Some(wanted)
+            }
+            (found, _) => found,
+        };
+        let env = SegmentEnv { dir, files: &context.files, disk: log_dir.disk() };
+        let (loaded, offsets) =
+            log_dir.guard(doing, || Loading::load(env, options, context.producer_id_expiration_ms))?;
+        Ok(Self::assemble(context, log_dir, options, loaded, offsets, topic_id, unsynced))
+    }
+
+    /// Opens a log that stands alone, with resources of its own: the metadata log, or one in a tool.
+    pub fn open_at(dir: &Path, options: &OpenOptions) -> StorageResult<Arc<Self>> {
+        let parent = dir.parent().map(Path::to_path_buf).unwrap_or_default();
+        let context = StorageContext::new(&ContextOptions::default());
+        Self::open(&context, &LogDir::standalone(parent), dir, options)
+    }
+
+    fn assemble(
+        context: &Arc<StorageContext>,
+        log_dir: &Arc<LogDir>,
+        options: &OpenOptions,
+        loaded: Loading<'_>,
+        offsets: LoadedOffsets,
+        topic_id: Option<Uuid>,
+        unsynced: Vec<PathBuf>,
+    ) -> Arc<Self> {
+        let size: u64 = loaded.segments.iter().map(|s| u64::from(s.size())).sum();
+        let start = offsets.log_start_offset;
+        let state = LogState {
+            dir: Arc::from(loaded.env.dir),
+            config: options.config.clone(),
+            topic_id,
+            segments: loaded.segments,
+            producers: loaded.producers,
+            epochs: loaded.epochs,
+            tail: HotTail::new(&context.tail_budget),
+            read_bound: None,
+            unsynced,
+            last_flush_ms: options.now_ms,
+            closed: false,
+        };
+        Arc::new_cyclic(|this| Self {
+            partition: options.partition.clone(),
+            log_dir: log_dir.clone(),
+            context: context.clone(),
+            this: this.clone(),
+            log_start_offset: AtomicI64::new(start),
+            last_stable_offset: AtomicI64::new(start),
+            high_watermark: AtomicI64::new(start),
+            log_end_offset: AtomicI64::new(offsets.log_end_offset),
+            recovery_point: AtomicI64::new(offsets.recovery_point.max(start)),
+            size_bytes: AtomicU64::new(size),
+            state: Mutex::new(state),
+            flushing: Mutex::new(()),
+        })
+    }
+}
+
+/// Where a loaded log starts and ends.
+#[derive(Clone, Copy, Debug)]
+struct LoadedOffsets {
+    log_start_offset: i64,
+    log_end_offset: i64,
+    recovery_point: i64,
+}
+
+impl<'a> Loading<'a> {
+    fn load(
+        env: SegmentEnv<'a>,
+        options: &'a OpenOptions,
+        producer_id_expiration_ms: i64,
+    ) -> io::Result<(Self, LoadedOffsets)> {
+        finish_swaps(env.dir)?;
+        let listing = list(env.dir)?;
+        for orphan in &listing.orphans {
+            tracing::warn!(
+                "Found an orphaned index file {}, with no corresponding log file",
+                orphan.display()
+            );
+            std::fs::remove_file(orphan)?;
+        }
+        let config = &options.config;
+        let segments =
+            listing.segments.iter().map(|(base, sizes)| Segment::open(*base, sizes, config, options.now_ms));
+        let mut loading = Self {
+            env,
+            options,
+            segments: segments.collect(),
+            producers: ProducerStateManager::new(producer_id_expiration_ms, listing.snapshots),
+            epochs: LeaderEpochs::default(),
+        };
+        loading.load_epochs(listing.has_epochs)?;
+        loading.rebuild_missing_indexes(&listing.segments)?;
+        let offsets = loading.load_offsets()?;
+        loading.load_state(&offsets)?;
+        Ok((loading, offsets))
+    }
+
+    /// An unreadable file is no loss: the epochs stand in the batches, too.
+    fn load_epochs(&mut self, has_file: bool) -> io::Result<()> {
+        if !has_file {
+            // Kafka expects the file in every partition.
+            return leader_epoch_checkpoint::write(self.env.dir, &[], false);
+        }
+        match leader_epoch_checkpoint::read(self.env.dir) {
+            Ok(entries) => self.epochs = LeaderEpochs::load(entries),
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                tracing::warn!("{e}; reading the leader epochs from the log");
+                for segment in &mut self.segments {
+                    let epochs = &mut self.epochs;
+                    segment.for_each_batch(self.env, 0, u32::MAX, |_, batch| {
+                        if epochs.latest_epoch() < Some(batch.header.partition_leader_epoch()) {
+                            epochs.assign(batch.header.partition_leader_epoch(), batch.header.base_offset());
+                        }
+                        Ok(())
+                    })?;
+                }
+            }
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
+    fn rebuild_missing_indexes(&mut self, sizes: &BTreeMap<i64, FileSizes>) -> io::Result<()> {
+        for segment in &mut self.segments {
+            let has_index = sizes.get(&segment.base_offset).is_some_and(|s| s.index.is_some());
+            let is_sane = segment.txns.is_sane(self.env)?;
+            if has_index && is_sane {
+                continue;
+            }
+            let path = segment.log_path(self.env);
+            if segment.size() > 0 {
+                tracing::warn!("Rebuilding the index files of {}", path.display());
+            }
+            segment.rebuild_indexes(self.env).map_err(|e| e.into_io(&path))?;
+        }
+        Ok(())
+    }
+
+    fn load_offsets(&mut self) -> io::Result<LoadedOffsets> {
+        let options = self.options;
+        let mut intact = options.clean;
+        if !options.clean {
+            self.recover_from(options.recovery_point)?;
+        }
+        let mut end = self.read_end();
+        if let Err(ScanError::Invalid { .. }) = &end {
+            // Closed in order, it is said, and yet the last segment does not end with a whole batch.
+            let last = self.segments.last().map_or(0, |s| s.base_offset);
+            tracing::warn!("{}: recovering the last segment: {:?}", self.env.dir.display(), end);
+            intact = false;
+            self.recover_from(last)?;
+            end = self.read_end();
+        }
+        let mut end = end.map_err(|e| e.into_io(self.env.dir))?;
+        if end < options.log_start_offset && !self.segments.is_empty() {
+            tracing::warn!(
+                "{}: deleting all segments because the log end offset {end} is smaller than the log start offset {}",
+                self.env.dir.display(),
+                options.log_start_offset
+            );
+            self.remove_from(0)?;
+            self.epochs.clear();
+            self.producers.truncate_fully_and_start_at(self.env.dir, options.log_start_offset)?;
+        }
+        if self.segments.is_empty() {
+            let start = options.log_start_offset;
+            self.segments.push(Segment::create(self.env, start, &options.config, options.now_ms)?);
+            end = start;
+        }
+        let first = self.segments.first().map_or(0, |s| s.base_offset);
+        Ok(LoadedOffsets {
+            log_start_offset: options.log_start_offset.max(first),
+            log_end_offset: end,
+            recovery_point: if intact { end } else { options.recovery_point.min(end) },
+        })
+    }
+
+    fn load_state(&mut self, offsets: &LoadedOffsets) -> io::Result<()> {
+        let LoadedOffsets { log_start_offset, log_end_offset, .. } = *offsets;
+        self.epochs.truncate_from_end(log_end_offset);
+        self.epochs.truncate_from_start(self.options.log_start_offset);
+        if self.epochs.take_changed() {
+            leader_epoch_checkpoint::write(self.env.dir, self.epochs.entries(), false)?;
+        }
+        let bases: Vec<i64> = self.segments.iter().map(|s| s.base_offset).collect();
+        self.producers.remove_stray_snapshots(self.env.dir, &bases)?;
+        if self.producers.latest_snapshot_offset().is_none() && self.options.clean {
+            // Nobody ever took one: a new log, or one without producers.
+            self.producers.on_log_start_offset_incremented(log_start_offset);
+            self.producers.update_map_end_offset(log_end_offset);
+            return Ok(());
+        }
+        load_producers(
+            &mut self.producers,
+            &mut self.segments,
+            self.env,
+            log_start_offset,
+            log_end_offset,
+            self.options.now_ms,
+        )?;
+        if !self.options.clean {
+            self.producers.take_snapshot(self.env.dir, false)?;
+        }
+        Ok(())
+    }
+
+    fn read_end(&mut self) -> Result<i64, ScanError> {
+        self.segments.last_mut().map_or(Ok(0), |s| s.read_next_offset(self.env))
+    }
+
+    /// Reads and checks the segment of `recovery_point` and all after it.
+    fn recover_from(&mut self, recovery_point: i64) -> io::Result<()> {
+        let start = self.segments.partition_point(|s| s.base_offset <= recovery_point).saturating_sub(1);
+        let Some(base) = self.segments.get(start).map(|s| s.base_offset) else { return Ok(()) };
+        // A look-up in the segments before must not go beyond what is known to be sound.
+        let (before, _) = self.segments.split_at_mut(start);
+        let (log_start, now_ms) = (self.options.log_start_offset, self.options.now_ms);
+        load_producers(&mut self.producers, before, self.env, log_start, base, now_ms)?;
+        let interval = self.options.config.index_interval_bytes;
+        for at in start..self.segments.len() {
+            let Some(segment) = self.segments.get_mut(at) else { break };
+            self.producers.update_map_end_offset(segment.base_offset);
+            self.producers.take_snapshot(self.env.dir, false)?;
+            let path = segment.log_path(self.env);
+            let mut builder = StateBuilder { producers: &mut self.producers, epochs: Some(&mut self.epochs) };
+            let recovered =
+                segment.recover(self.env, interval, &mut builder).map_err(|e| e.into_io(&path))?;
+            if recovered.truncated > 0 {
+                tracing::warn!(
+                    "Corruption found in segment {}: cut {} bytes at the end",
+                    path.display(),
+                    recovered.truncated
+                );
+                self.remove_from(at + 1)?;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the segments from number `at` on: what lies behind a gap is not part of the log.
+    fn remove_from(&mut self, at: usize) -> io::Result<()> {
+        for segment in self.segments.drain(at..) {
+            tracing::warn!("Deleting segment {}", segment.log_path(self.env).display());
+            for path in segment.mark_deleted(self.env)? {
+                std::fs::remove_file(path)?;
+            }
+            if let Some(path) = self.producers.mark_snapshot_deleted(self.env.dir, segment.base_offset)? {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn list(dir: &Path) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    let mut indexes = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if name == LEADER_EPOCH_FILE {
+            listing.has_epochs = true;
+        }
+        let Some(offset) = offset_of(name) else { continue };
+        if name.ends_with(LOG_SUFFIX) {
+            listing.segments.entry(offset).or_default().log = entry.metadata()?.len();
+        } else if name.ends_with(SNAPSHOT_SUFFIX) {
+            listing.snapshots.push(offset);
+        } else if let Some(suffix) =
+            [INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX].into_iter().find(|s| name.ends_with(s))
+        {
+            indexes.push((offset, suffix, entry.metadata()?.len(), entry.path()));
+        }
+    }
+    for (offset, suffix, len, path) in indexes {
+        let Some(sizes) = listing.segments.get_mut(&offset) else {
+            listing.orphans.push(path);
+            continue;
+        };
+        match suffix {
+            INDEX_SUFFIX => sizes.index = Some(len),
+            TIME_INDEX_SUFFIX => sizes.time_index = Some(len),
+            _ => sizes.txn_index = Some(len),
+        }
+    }
+    Ok(listing)
+}
+
+/// Removes what interrupted operations left, and finishes a replacement of segments that had begun: once all
+/// new files are called `.swap`, they are the log.
+fn finish_swaps(dir: &Path) -> io::Result<()> {
+    let mut swaps = Vec::new();
+    let mut first_cleaned = i64::MAX;
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+        // Kafka's metadata snapshots (`.checkpoint.deleted`) are looked after by the quorum.
+        if name.ends_with(DELETED_SUFFIX) && !name.ends_with(".checkpoint.deleted") {
+            std::fs::remove_file(&path)?;
+        } else if name.ends_with(CLEANED_SUFFIX) {
+            first_cleaned = first_cleaned.min(offset_of(name).unwrap_or(i64::MAX));
+            std::fs::remove_file(&path)?;
+        } else if name.ends_with(SWAP_SUFFIX) {
+            swaps.extend(offset_of(name).map(|offset| (offset, path.clone())));
+        }
+    }
+    // Files are renamed from `.cleaned` to `.swap` in descending order of offsets: with one of the former
+    // left, those behind it are not complete.
+    let (mut valid, invalid): (Vec<_>, Vec<_>) =
+        swaps.into_iter().partition(|(offset, _)| *offset < first_cleaned);
+    for (_, path) in invalid {
+        std::fs::remove_file(path)?;
+    }
+    if valid.is_empty() {
+        return Ok(());
+    }
+    valid.sort();
+    remove_replaced(dir, &valid)?;
+    for (_, path) in valid {
+        let target = path.with_extension("");
+        tracing::info!("Recovering file {} by renaming", path.display());
+        std::fs::rename(&path, target)?;
+    }
+    Ok(())
+}
+
+/// Removes the segments whose records are in the `.swap` files.
+fn remove_replaced(dir: &Path, swaps: &[(i64, PathBuf)]) -> io::Result<()> {
+    let (mut first, mut end) = (i64::MAX, i64::MIN);
+    for (offset, path) in swaps {
+        if !path.with_extension("").extension().is_some_and(|e| e == "log") {
+            continue;
+        }
+        let file = std::fs::File::open(path)?;
+        let len = u32::try_from(file.metadata()?.len()).unwrap_or(u32::MAX);
+        let mut scanner =
+            crate::segment::scanner::Scanner::new(&file, 0, len, crate::segment::scanner::SCAN_BUFFER);
+        let mut next = *offset;
+        while let Some(batch) = scanner.next_batch().map_err(|e| e.into_io(path))? {
+            next = batch.header.next_offset();
+        }
+        (first, end) = (first.min(*offset), end.max(next));
+    }
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+        let replaced = offset_of(name).is_some_and(|o| o >= first && o < end);
+        if replaced && !name.ends_with(SWAP_SUFFIX) {
+            tracing::info!("Deleting {}, which a compacted segment replaces", path.display());
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}

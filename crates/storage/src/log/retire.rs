@@ -1,0 +1,107 @@
+//! The end of a log: shutdown, deletion, replacement.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{LogState, PartitionLog};
+use crate::error::{StorageError, StorageResult};
+use crate::names::unique_dir_name;
+use crate::producer_state::snapshot_path;
+
+impl PartitionLog {
+    /// Ends the log in order: indexes and a producer snapshot are written, all is durable. Afterwards nothing
+    /// is served any more.
+    pub fn close(&self, now_ms: i64) -> StorageResult<()> {
+        self.write_out()?;
+        self.flush(now_ms)?;
+        self.sync_rest()?;
+        self.state.lock().closed = true;
+        Ok(())
+    }
+
+    /// Writes all that an orderly stop leaves on disk, without making it durable.
+    pub(crate) fn write_out(&self) -> StorageResult<()> {
+        let mut state = self.open_state()?;
+        self.write_epochs(&mut state)?;
+        let dir = state.dir.clone();
+        let env = self.env(&dir);
+        let mut work = || {
+            if let Some(active) = state.segments.last_mut() {
+                active.close(env)?;
+            }
+            if let Some(offset) = state.producers.take_snapshot(&dir, false)? {
+                state.unsynced.push(snapshot_path(&dir, offset));
+            }
+            Ok(())
+        };
+        work().map_err(|e| self.fail("closing log for", e))
+    }
+
+    /// All is durable up to the log's end: somebody has synced the whole file system.
+    pub(crate) fn mark_all_durable(&self) {
+        let mut state = self.state.lock();
+        state.unsynced.clear();
+        self.recovery_point.store(self.log_end_offset(), Ordering::Release);
+        state.closed = true;
+    }
+
+    /// Makes durable what a flush leaves out: the active segment's indexes, and files of an empty log.
+    fn sync_rest(&self) -> StorageResult<()> {
+        let mut state = self.open_state()?;
+        let dir = state.dir.clone();
+        let env = self.env(&dir);
+        let mut work = || {
+            if let Some(active) = state.segments.last_mut()
+                && active.size() > 0
+            {
+                for file in active.prepare_sync(env, true)?.iter().skip(1) {
+                    env.disk.sync_data(file)?;
+                }
+            }
+            for path in std::mem::take(&mut state.unsynced) {
+                if let Some(file) = crate::fs::found(std::fs::File::open(path))? {
+                    env.disk.sync_data(&file)?;
+                }
+            }
+            Ok(())
+        };
+        work().map_err(|e| self.fail("closing log for", e))
+    }
+
+    /// Takes the log out of service and gives its directory a unique name with this suffix (`-delete`,
+    /// `-stray`); the new path.
+    pub(crate) fn retire(&self, suffix: &str) -> StorageResult<PathBuf> {
+        let mut state = self.open_state()?;
+        let renamed = self.log_dir.path().join(unique_dir_name(&self.partition, suffix));
+        std::fs::rename(&state.dir, &renamed).map_err(|e| self.fail("renaming the directory of", e))?;
+        state.dir = Arc::from(renamed.as_path());
+        self.end(&mut state);
+        Ok(renamed)
+    }
+
+    /// Takes the log out of service where it is.
+    pub(crate) fn abandon(&self) {
+        self.end(&mut self.state.lock());
+    }
+
+    fn end(&self, state: &mut LogState) {
+        state.closed = true;
+        state.tail.clear();
+    }
+
+    /// Gives the directory another name below the same log directory; it stays in service.
+    pub(crate) fn rename_dir(&self, name: &str) -> StorageResult<()> {
+        let mut state = self.open_state()?;
+        let renamed = self.log_dir.path().join(name);
+        std::fs::rename(&state.dir, &renamed).map_err(|e| self.fail("renaming the directory of", e))?;
+        state.dir = Arc::from(renamed.as_path());
+        state.unsynced.clear();
+        Ok(())
+    }
+
+    /// An error unless the log serves.
+    pub fn check_open(&self) -> Result<(), StorageError> {
+        self.open_state().map(|_| ())
+    }
+}

@@ -1,0 +1,297 @@
+//! Sorted files of fixed-size entries: the offset index and the time index.
+//!
+//! Entries that are already in the file are read with `pread` when a look-up needs them; the newest ones are
+//! kept in memory and written a page at a time, and when the segment is closed, flushed or the log is shut
+//! down. So an append costs no system call for its index entry, and an idle segment no memory. What is lost
+//! when the process is killed, recovery rebuilds: it reads the segment anyway.
+//!
+//! Kafka maps these files into memory and reserves `segment.index.bytes` for the active segment; after a clean
+//! stop its files look exactly like these.
+
+use std::fs::File;
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::lazy_file::{LazyFile, SegmentEnv};
+use crate::fs::{read_up_to, write_all_at};
+
+/// One entry of an index.
+pub trait IndexEntry: Copy {
+    /// Bytes in the file.
+    const SIZE: usize;
+    /// Of the file.
+    const SUFFIX: &'static str;
+    /// Reads an entry from [`Self::SIZE`] bytes.
+    fn decode(bytes: &[u8]) -> Option<Self>;
+    /// Writes [`Self::SIZE`] bytes.
+    fn encode(&self, out: &mut Vec<u8>);
+}
+
+/// `.index`: a batch's last offset, and where the batch starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffsetEntry {
+    /// Last offset of the batch, less the segment's base offset.
+    pub relative_offset: u32,
+    /// Position of the batch in the segment.
+    pub position: u32,
+}
+
+impl IndexEntry for OffsetEntry {
+    const SIZE: usize = 8;
+    const SUFFIX: &'static str = crate::names::INDEX_SUFFIX;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            relative_offset: u32::from_be_bytes(*bytes.first_chunk()?),
+            position: u32::from_be_bytes(*bytes.get(4..)?.first_chunk()?),
+        })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.relative_offset.to_be_bytes());
+        out.extend_from_slice(&self.position.to_be_bytes());
+    }
+}
+
+/// `.timeindex`: the largest timestamp so far, and the last offset of the batch that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeEntry {
+    /// Unix ms.
+    pub timestamp: i64,
+    /// Offset, less the segment's base offset.
+    pub relative_offset: u32,
+}
+
+impl IndexEntry for TimeEntry {
+    const SIZE: usize = 12;
+    const SUFFIX: &'static str = crate::names::TIME_INDEX_SUFFIX;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            timestamp: i64::from_be_bytes(*bytes.first_chunk()?),
+            relative_offset: u32::from_be_bytes(*bytes.get(8..)?.first_chunk()?),
+        })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.timestamp.to_be_bytes());
+        out.extend_from_slice(&self.relative_offset.to_be_bytes());
+    }
+}
+
+/// Entries in memory before they are written: a page or so.
+const TAIL_ENTRIES_MAX: usize = 512;
+/// A binary search over the file ends by reading this many entries at once.
+const BLOCK_ENTRIES: u32 = 256;
+
+/// One index of one segment.
+#[derive(Debug)]
+pub struct Index<E> {
+    base_offset: i64,
+    file: LazyFile,
+    /// Entries in the file.
+    written: u32,
+    /// Entries after those.
+    tail: Vec<E>,
+    entry: PhantomData<E>,
+}
+
+impl<E: IndexEntry> Index<E> {
+    /// An index whose file holds `len` bytes; a partial last entry is ignored.
+    pub fn new(base_offset: i64, len: u64) -> Self {
+        let written = u32::try_from(len / E::SIZE as u64).unwrap_or(u32::MAX);
+        Self { base_offset, file: LazyFile::default(), written, tail: Vec::new(), entry: PhantomData }
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> u32 {
+        self.written.saturating_add(self.tail.len() as u32)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds an entry behind all others.
+    pub fn push(&mut self, env: SegmentEnv<'_>, entry: E) -> io::Result<()> {
+        self.tail.push(entry);
+        if self.tail.len() >= TAIL_ENTRIES_MAX { self.write_out(env) } else { Ok(()) }
+    }
+
+    /// Writes all entries to the file and cuts off what may be behind them.
+    pub fn write_out(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+        if self.tail.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Vec::with_capacity(self.tail.len() * E::SIZE);
+        self.tail.iter().for_each(|entry| entry.encode(&mut bytes));
+        let file = self.open(env)?;
+        write_all_at(env.disk, &file, &[&bytes], u64::from(self.written) * E::SIZE as u64)?;
+        self.written = self.len();
+        self.tail = Vec::new();
+        Ok(())
+    }
+
+    /// Writes all entries and gives the file its exact size; the file, to be made durable.
+    pub fn prepare_sync(&mut self, env: SegmentEnv<'_>) -> io::Result<Arc<File>> {
+        self.write_out(env)?;
+        let file = self.open(env)?;
+        let len = u64::from(self.written) * E::SIZE as u64;
+        if file.metadata()?.len() != len {
+            env.disk.set_len(&file, len)?;
+        }
+        Ok(file)
+    }
+
+    /// Creates an empty file where there is none, so that Kafka finds what it expects.
+    pub fn create(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+        self.open(env).map(|_| ())
+    }
+
+    /// Keeps the first `keep` entries.
+    pub fn truncate(&mut self, env: SegmentEnv<'_>, keep: u32) -> io::Result<()> {
+        if keep >= self.len() {
+            return Ok(());
+        }
+        self.tail.truncate(keep.saturating_sub(self.written) as usize);
+        if keep < self.written {
+            self.written = keep;
+        }
+        // Also cuts what the file holds beyond its entries, such as the zeros that a killed Kafka leaves.
+        let file = self.open(env)?;
+        env.disk.set_len(&file, u64::from(self.written) * E::SIZE as u64)
+    }
+
+    /// Forgets all entries, whatever the file holds.
+    pub fn reset(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+        self.tail = Vec::new();
+        self.written = 0;
+        let file = self.open(env)?;
+        env.disk.set_len(&file, 0)
+    }
+
+    /// The entry number `at`, from 0.
+    pub fn get(&mut self, env: SegmentEnv<'_>, at: u32) -> io::Result<Option<E>> {
+        if let Some(in_tail) = at.checked_sub(self.written) {
+            return Ok(self.tail.get(in_tail as usize).copied());
+        }
+        let file = self.open(env)?;
+        Ok(read_block(&file, at, 1)?.first().copied())
+    }
+
+    /// The last entry.
+    pub fn last(&mut self, env: SegmentEnv<'_>) -> io::Result<Option<E>> {
+        match self.len().checked_sub(1) {
+            Some(at) => self.get(env, at),
+            None => Ok(None),
+        }
+    }
+
+    /// The last entry for which `before` holds, in an index where all such entries come first; with its number.
+    pub fn find_last(
+        &mut self,
+        env: SegmentEnv<'_>,
+        before: impl Fn(&E) -> bool,
+    ) -> io::Result<Option<(u32, E)>> {
+        if self.tail.first().is_some_and(&before) {
+            let at = self.tail.partition_point(before) - 1;
+            return Ok(self.tail.get(at).map(|e| (self.written + at as u32, *e)));
+        }
+        if self.written == 0 {
+            return Ok(None);
+        }
+        let file = self.open(env)?;
+        let (mut low, mut high) = (0u32, self.written);
+        while high - low > BLOCK_ENTRIES {
+            let middle = low + (high - low) / 2;
+            match read_block::<E>(&file, middle, 1)?.first() {
+                Some(entry) if before(entry) => low = middle,
+                _ => high = middle,
+            }
+        }
+        let block: Vec<E> = read_block(&file, low, high - low)?;
+        let count = block.partition_point(before) as u32;
+        Ok(count.checked_sub(1).and_then(|at| block.get(at as usize).map(|e| (low + at, *e))))
+    }
+
+    fn open(&mut self, env: SegmentEnv<'_>) -> io::Result<Arc<File>> {
+        self.file.get(env, self.base_offset, E::SUFFIX)
+    }
+}
+
+fn read_block<E: IndexEntry>(file: &File, at: u32, count: u32) -> io::Result<Vec<E>> {
+    let mut bytes = vec![0; count as usize * E::SIZE];
+    let filled = read_up_to(file, &mut bytes, u64::from(at) * E::SIZE as u64)?;
+    bytes.truncate(filled);
+    Ok(bytes.chunks_exact(E::SIZE).filter_map(E::decode).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file_cache::FileCache;
+    use crate::fs::RealDisk;
+
+    fn with_env(test: impl FnOnce(SegmentEnv<'_>)) {
+        let dir = tempfile::tempdir().expect("temp dir");
+        test(SegmentEnv { dir: dir.path(), files: &FileCache::new(10), disk: &RealDisk });
+    }
+
+    fn entry(i: u32) -> OffsetEntry {
+        OffsetEntry { relative_offset: i * 10 + 9, position: i * 4096 }
+    }
+
+    #[test]
+    fn look_ups_agree_whatever_is_in_memory() {
+        with_env(|env| {
+            let mut index = Index::<OffsetEntry>::new(100, 0);
+            for count in [1u32, 2, 255, 256, 257, 511, 512, 513, 1500] {
+                while index.len() < count {
+                    index.push(env, entry(index.len())).expect("push");
+                }
+                for reopened in [false, true] {
+                    if reopened {
+                        index.write_out(env).expect("write");
+                        index = Index::new(100, u64::from(index.len()) * 8);
+                    }
+                    for target in [0, 8, 9, 10, 2559, 2560, count * 10, count * 10 + 5] {
+                        let found = index.find_last(env, |e| e.relative_offset <= target).expect("find");
+                        let expect = (0..count).rev().find(|i| i * 10 + 9 <= target);
+                        assert_eq!(found, expect.map(|i| (i, entry(i))), "{count} {target} {reopened}");
+                    }
+                    assert_eq!(index.last(env).expect("last"), Some(entry(count - 1)));
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn truncation_reaches_the_file() {
+        with_env(|env| {
+            let mut index = Index::<OffsetEntry>::new(0, 0);
+            for i in 0..600 {
+                index.push(env, entry(i)).expect("push");
+            }
+            for keep in [590, 512, 511, 3, 0] {
+                index.truncate(env, keep).expect("truncate");
+                assert_eq!(index.len(), keep);
+                index.push(env, entry(keep)).expect("push");
+                index.prepare_sync(env).expect("write");
+                let path = super::super::lazy_file::path(env, 0, ".index");
+                assert_eq!(std::fs::metadata(path).expect("stat").len(), u64::from(keep + 1) * 8);
+                assert_eq!(index.last(env).expect("last"), Some(entry(keep)));
+            }
+        });
+    }
+
+    #[test]
+    fn entries_have_kafkas_layout() {
+        let mut bytes = Vec::new();
+        OffsetEntry { relative_offset: 1, position: 0x0203 }.encode(&mut bytes);
+        TimeEntry { timestamp: -1, relative_offset: 4 }.encode(&mut bytes);
+        assert_eq!(bytes, [0, 0, 0, 1, 0, 0, 2, 3, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 4]);
+        assert_eq!(TimeEntry::decode(&bytes[8..]), Some(TimeEntry { timestamp: -1, relative_offset: 4 }));
+    }
+}

@@ -1,0 +1,202 @@
+//! Reading a segment from end to end: after a crash, and when an index does not fit.
+
+use std::io;
+
+use super::Segment;
+use super::lazy_file::SegmentEnv;
+use super::read::TimestampOffset;
+use super::scanner::{SCAN_BUFFER, ScanError, ScannedBatch, Scanner};
+use super::txn_index::AbortedTxn;
+
+/// Takes part in the recovery of a segment.
+pub trait RecoverySink {
+    /// A valid batch, in order of offsets; `control` are the bytes of a control batch. Returns the aborted
+    /// transaction that it ends.
+    fn batch(&mut self, batch: &ScannedBatch, control: Option<&[u8]>) -> io::Result<Option<AbortedTxn>>;
+}
+
+/// What recovery found.
+#[derive(Clone, Copy, Debug)]
+pub struct Recovered {
+    /// Bytes that were cut off.
+    pub truncated: u64,
+}
+
+impl Segment {
+    /// Checks every batch, cuts the file at the first that is not valid, and rebuilds the three indexes.
+    pub fn recover(
+        &mut self,
+        env: SegmentEnv<'_>,
+        index_interval_bytes: u32,
+        sink: &mut impl RecoverySink,
+    ) -> Result<Recovered, ScanError> {
+        self.txns.reset(env)?;
+        let valid = self.scan_into_indexes(env, index_interval_bytes, Some(sink))?;
+        let file = self.log_file(env)?;
+        let len = file.metadata()?.len();
+        let truncated = len.saturating_sub(u64::from(valid));
+        if truncated > 0 {
+            env.disk.set_len(&file, u64::from(valid))?;
+        }
+        self.size = valid;
+        self.push_time_entry(env)?;
+        self.write_out_indexes(env)?;
+        Ok(Recovered { truncated })
+    }
+
+    /// Builds the two sparse indexes anew, trusting the batches.
+    pub fn rebuild_indexes(&mut self, env: SegmentEnv<'_>) -> Result<(), ScanError> {
+        // The interval only sets how sparse the index is; the usual one will do.
+        let interval = crate::config::LogConfig::default().index_interval_bytes;
+        self.scan_into_indexes::<NoSink>(env, interval, None)?;
+        self.push_time_entry(env)?;
+        self.write_out_indexes(env)?;
+        Ok(())
+    }
+
+    fn write_out_indexes(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+        self.offsets.write_out(env)?;
+        self.times.write_out(env)
+    }
+
+    /// Walks the batches; where the valid ones end. With a sink every batch is verified.
+    fn scan_into_indexes<S: RecoverySink>(
+        &mut self,
+        env: SegmentEnv<'_>,
+        index_interval_bytes: u32,
+        mut sink: Option<&mut S>,
+    ) -> Result<u32, ScanError> {
+        self.offsets.reset(env)?;
+        self.times.reset(env)?;
+        self.max_timestamp = Some(TimestampOffset { timestamp: -1, offset: self.base_offset });
+        self.first_timestamp = None;
+        let file = self.log_file(env)?;
+        let mut scanner = Scanner::new(&file, 0, self.size, SCAN_BUFFER);
+        let (mut valid, mut last_entry, mut last_offset) = (0, 0, self.base_offset - 1);
+        loop {
+            let next = scanner.next_batch().and_then(|batch| match batch {
+                Some(batch) if sink.is_some() => scanner.check_crc(&batch).map(|()| Some(batch)),
+                other => Ok(other),
+            });
+            let batch = match next {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break,
+                Err(e) if e.is_old_format() || matches!(e, ScanError::Io(_)) => return Err(e),
+                Err(invalid) => {
+                    tracing::warn!("{}: {invalid}", self.log_path(env).display());
+                    break;
+                }
+            };
+            // Offsets that go backwards or do not fit are as invalid as a wrong CRC.
+            if batch.header.last_offset() <= last_offset
+                || self.relative(batch.header.last_offset()).is_none()
+            {
+                break;
+            }
+            last_offset = batch.header.last_offset();
+            self.note_scanned(env, &batch, index_interval_bytes, &mut last_entry)?;
+            if let Some(sink) = sink.as_deref_mut() {
+                self.feed(env, &scanner, &batch, sink)?;
+            }
+            valid = batch.end();
+        }
+        self.bytes_since_index_entry = valid - last_entry;
+        Ok(valid)
+    }
+
+    fn note_scanned(
+        &mut self,
+        env: SegmentEnv<'_>,
+        batch: &ScannedBatch,
+        index_interval_bytes: u32,
+        last_entry: &mut u32,
+    ) -> io::Result<()> {
+        let (timestamp, offset) = (batch.header.max_timestamp(), batch.header.last_offset());
+        if batch.position == 0 {
+            self.first_timestamp = Some(timestamp);
+        }
+        if self.max_timestamp.is_none_or(|max| timestamp > max.timestamp) {
+            self.max_timestamp = Some(TimestampOffset { timestamp, offset });
+        }
+        if batch.position - *last_entry > index_interval_bytes {
+            self.push_index_entries(env, offset, batch.position)?;
+            *last_entry = batch.position;
+        }
+        Ok(())
+    }
+
+    fn feed(
+        &mut self,
+        env: SegmentEnv<'_>,
+        scanner: &Scanner<'_>,
+        batch: &ScannedBatch,
+        sink: &mut impl RecoverySink,
+    ) -> io::Result<()> {
+        let control = if batch.header.is_control() { scanner.control_batch(batch)? } else { None };
+        match sink.batch(batch, control.as_deref())? {
+            Some(aborted) => self.txns.append(env, &aborted),
+            None => Ok(()),
+        }
+    }
+
+    /// Cuts everything from `offset` on; how many bytes that were. The batch that holds `offset` goes as a
+    /// whole.
+    pub fn truncate_to(&mut self, env: SegmentEnv<'_>, offset: i64, now_ms: i64) -> io::Result<u32> {
+        // Before the index is cut, so that the look-up is short.
+        let found = self.translate_offset(env, offset)?;
+        let keep_offsets = match self.relative(offset) {
+            Some(relative) => self.offsets.find_last(env, |e| e.relative_offset < relative)?,
+            None => None,
+        };
+        self.offsets.truncate(env, keep_offsets.map_or(0, |(at, _)| at + 1))?;
+        let keep_times = match self.relative(offset) {
+            Some(relative) => self.times.find_last(env, |e| e.relative_offset < relative)?,
+            None => None,
+        };
+        self.times.truncate(env, keep_times.map_or(0, |(at, _)| at + 1))?;
+        self.txns.truncate_to(env, offset)?;
+        let Some(found) = found else { return Ok(0) };
+        let truncated = self.size - found.position;
+        let file = self.log_file(env)?;
+        env.disk.set_len(&file, u64::from(found.position))?;
+        self.size = found.position;
+        self.bytes_since_index_entry = 0;
+        if self.size == 0 {
+            self.created_ms = now_ms;
+            self.first_timestamp = None;
+        }
+        self.reload_max_timestamp(env)?;
+        Ok(truncated)
+    }
+
+    /// The largest timestamp may have been cut off: looks in the time index and in what comes after it.
+    fn reload_max_timestamp(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+        self.max_timestamp = None;
+        let mut max = self.max_timestamp(env)?;
+        let start = match self.relative(max.offset) {
+            Some(relative) => self.offsets.find_last(env, |e| e.relative_offset <= relative)?,
+            None => None,
+        };
+        let from = start.map_or(0, |(_, e)| e.position);
+        self.for_each_batch(env, from, self.size, |_, batch| {
+            if batch.header.max_timestamp() > max.timestamp {
+                max = TimestampOffset {
+                    timestamp: batch.header.max_timestamp(),
+                    offset: batch.header.last_offset(),
+                };
+            }
+            Ok(())
+        })?;
+        self.max_timestamp = Some(max);
+        Ok(())
+    }
+}
+
+/// Of a walk that only builds indexes.
+struct NoSink;
+
+impl RecoverySink for NoSink {
+    fn batch(&mut self, _: &ScannedBatch, _: Option<&[u8]>) -> io::Result<Option<AbortedTxn>> {
+        Ok(None)
+    }
+}

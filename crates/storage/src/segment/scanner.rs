@@ -1,0 +1,171 @@
+//! Walks the batches of a segment file without loading more of them than it must.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crc_fast::{CrcAlgorithm, Digest};
+use ottla_protocol::records::{BATCH_HEADER_SIZE, BatchHeader, RecordsError};
+
+use crate::fs::read_up_to;
+
+/// Bytes read at a time while looking for one batch.
+pub const LOOKUP_BUFFER: usize = 4 * 1024;
+/// Bytes read at a time while reading a segment from end to end.
+pub const SCAN_BUFFER: usize = 1024 * 1024;
+/// What the CRC covers starts here.
+const CRC_COVERS_FROM: usize = 21;
+/// Control batches hold one small record; anything larger is read without its content.
+const CONTROL_BATCH_MAX: usize = 64 * 1024;
+
+/// Why a walk ended before the end of the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The disk failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The bytes at this position are no batch.
+    #[error("invalid batch at position {position}: {source}")]
+    Invalid {
+        /// Position in the file.
+        position: u32,
+        /// What is wrong.
+        source: RecordsError,
+    },
+}
+
+impl ScanError {
+    /// Whether the batch is sound, but of a format that this release does not read. Such a log must not be
+    /// "repaired" by cutting it.
+    pub fn is_old_format(&self) -> bool {
+        matches!(self, ScanError::Invalid { source: RecordsError::UnsupportedMagic(_), .. })
+    }
+
+    /// The error for an operation that cannot go on.
+    pub fn into_io(self, path: &Path) -> io::Error {
+        match self {
+            ScanError::Io(e) => e,
+            invalid => io::Error::new(io::ErrorKind::InvalidData, format!("{}: {invalid}", path.display())),
+        }
+    }
+}
+
+/// One batch of the file, as far as its header.
+#[derive(Clone, Copy, Debug)]
+pub struct ScannedBatch {
+    /// The header.
+    pub header: BatchHeader,
+    /// Where the batch starts.
+    pub position: u32,
+}
+
+impl ScannedBatch {
+    /// Bytes of the batch. It lies in the file, so the size fits.
+    pub fn size(&self) -> u32 {
+        self.header.size() as u32
+    }
+
+    /// Where the next batch starts.
+    pub fn end(&self) -> u32 {
+        self.position + self.size()
+    }
+}
+
+/// A walk over the batches between two positions of a file. It stops cleanly before a batch that is not whole.
+pub struct Scanner<'f> {
+    file: &'f File,
+    buffer: Vec<u8>,
+    buffered_at: u32,
+    buffered: usize,
+    buffer_size: usize,
+    position: u32,
+    end: u32,
+}
+
+impl<'f> Scanner<'f> {
+    /// A walk from `position` to `end`, which reads `buffer_size` bytes at a time.
+    pub fn new(file: &'f File, position: u32, end: u32, buffer_size: usize) -> Self {
+        let buffer_size = buffer_size.min(end.saturating_sub(position) as usize).max(BATCH_HEADER_SIZE);
+        Self { file, buffer: Vec::new(), buffered_at: 0, buffered: 0, buffer_size, position, end }
+    }
+
+    /// Where the next batch starts.
+    pub fn position(&self) -> u32 {
+        self.position
+    }
+
+    /// The next batch; none at the end, and before a batch that goes beyond it.
+    pub fn next_batch(&mut self) -> Result<Option<ScannedBatch>, ScanError> {
+        if self.end.saturating_sub(self.position) < BATCH_HEADER_SIZE as u32 {
+            return Ok(None);
+        }
+        let position = self.position;
+        let bytes = self.bytes_at(position, BATCH_HEADER_SIZE)?;
+        let header = match BatchHeader::parse(bytes) {
+            Ok(header) => header,
+            Err(RecordsError::Incomplete { .. }) => return Ok(None),
+            Err(source) => return Err(ScanError::Invalid { position, source }),
+        };
+        if header.size() as u64 > u64::from(self.end - position) {
+            return Ok(None);
+        }
+        let batch = ScannedBatch { header, position };
+        self.position = batch.end();
+        Ok(Some(batch))
+    }
+
+    /// An error unless the batch's CRC is right. Reads the batch in pieces when it is larger than the buffer.
+    pub fn check_crc(&mut self, batch: &ScannedBatch) -> Result<(), ScanError> {
+        let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+        let mut at = batch.position + CRC_COVERS_FROM as u32;
+        while at < batch.end() {
+            let want = ((batch.end() - at) as usize).min(self.buffer_size);
+            let piece = self.bytes_at(at, want)?;
+            if piece.is_empty() {
+                break;
+            }
+            digest.update(piece);
+            at += piece.len() as u32;
+        }
+        let computed = digest.finalize() as u32;
+        let stored = batch.header.crc();
+        if computed == stored {
+            return Ok(());
+        }
+        let source = RecordsError::InvalidCrc { stored, computed };
+        Err(ScanError::Invalid { position: batch.position, source })
+    }
+
+    /// All bytes of a control batch; none when it is too large to be one.
+    pub fn control_batch(&self, batch: &ScannedBatch) -> io::Result<Option<Vec<u8>>> {
+        if batch.header.size() > CONTROL_BATCH_MAX {
+            return Ok(None);
+        }
+        self.read_batch(batch).map(Some)
+    }
+
+    /// All bytes of a batch.
+    pub fn read_batch(&self, batch: &ScannedBatch) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; batch.header.size()];
+        let filled = read_up_to(self.file, &mut bytes, u64::from(batch.position))?;
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    /// `len` bytes at `at`, or what the file still has of them.
+    fn bytes_at(&mut self, at: u32, len: usize) -> io::Result<&[u8]> {
+        let in_buffer = at.checked_sub(self.buffered_at).map(|from| from as usize);
+        let from = match in_buffer {
+            Some(from) if from + len <= self.buffered => from,
+            _ => {
+                self.buffer.resize(self.buffer_size.max(len), 0);
+                self.buffered_at = at;
+                let want = (self.end.saturating_sub(at) as usize).min(self.buffer.len());
+                self.buffered =
+                    read_up_to(self.file, self.buffer.get_mut(..want).unwrap_or_default(), u64::from(at))?;
+                0
+            }
+        };
+        Ok(self.buffer.get(from..self.buffered.min(from + len)).unwrap_or_default())
+    }
+}
