@@ -1,0 +1,52 @@
+"""Java: the codec proof, and kafka-clients 4.3.1 against one node."""
+
+import shutil
+from pathlib import Path
+
+from harness import kafka_dist, paths
+from harness.context import Suite
+from harness.result import Result, from_lines
+
+HERE = Path(__file__).resolve().parent
+SEEDS = 20
+
+
+def codec_proof(ctx) -> Path:
+    """The program that reads and writes the samples with Ottla's codec: beside the binary, or built now."""
+    beside = ctx.ottla.parent / "examples" / "codec_proof"
+    if not beside.exists():
+        profile = {"debug": "dev", "release": "release"}.get(ctx.ottla.parent.name, ctx.ottla.parent.name)
+        target = ctx.ottla.parent.parent
+        ctx.run("cargo", ["cargo", "build", "-q", "--profile", profile, "-p", "ottla-protocol", "--example", "codec_proof", "--target-dir", target], 1800, cwd=paths.REPO, check=True)
+    return beside
+
+
+def codec(ctx) -> Result:
+    """Kafka writes every message of every version, Ottla reads it and writes it again, Kafka reads that. Against Kafka: its own bytes come back."""
+    java = kafka_dist.java("-cp", f"{kafka_dist.compile_java('codec', HERE / 'codec')}:{kafka_dist.jars('kafka')}", "CodecProof")
+    samples, answer = ctx.work / "samples.bin", ctx.work / "answer.bin"
+    _, said = ctx.run("write", [*java, "write", samples, SEEDS], 300, check=True)
+    if ctx.against == "ottla":
+        ctx.run("codec_proof", [codec_proof(ctx), samples, answer], 300, check=True)
+    else:
+        shutil.copy(samples, answer)
+    rc, text = ctx.run("check", [*java, "check", samples, answer], 300)
+    r = from_lines(text, rc)
+    r.note = said.splitlines()[0]
+    return r
+
+
+def clients(ctx) -> Result:
+    classes = kafka_dist.compile_java("clients", HERE / "clients")
+    r = Result()
+    with ctx.clean_broker(r) as b:
+        argv = kafka_dist.java("-cp", f"{classes}:{kafka_dist.jars('kafka')}", "ClientSuite", b.bootstrap, *([ctx.options.only] if ctx.options.only else []), heap_mb=400, level="OFF")
+        rc, text = ctx.run("client-suite", argv, 1500)
+        r.merge(from_lines(text, rc))
+    return r
+
+
+SUITES = [
+    Suite("java/codec", codec, "every message of every version: Kafka's bytes, read and written by Ottla, read by Kafka"),
+    Suite("java/clients", clients, "kafka-clients 4.3.1: producer, consumer, groups, admin"),
+]
