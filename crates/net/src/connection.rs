@@ -30,13 +30,16 @@ use crate::replies::{Next, Replies};
 use crate::response::ResponseFrame;
 use crate::service::Reply;
 use crate::transport::Transport;
-use crate::worker::Worker;
+use crate::worker::{Place, Worker};
 
 /// Bytes of answers that may wait in the connection before no more requests are called.
 pub(crate) const UNSENT_MAX: u64 = 4 * 1024 * 1024;
 /// Work of one turn before the thread's other connections get theirs: bytes read, and [`TURN_PER_CALL`] per frame.
 const TURN_MAX: usize = 1024 * 1024;
 const TURN_PER_CALL: usize = 4096;
+
+/// The longest pause of reading. Kafka's quotas ask for a second at most; this only keeps the arithmetic safe.
+const MUTE_MAX: Duration = Duration::from_secs(86_400);
 
 /// A connection and its place in its thread.
 pub(crate) struct Connection {
@@ -54,7 +57,8 @@ pub(crate) struct Connection {
     muted: Option<Pin<Box<Sleep>>>,
     /// Work done in this turn, see [`TURN_MAX`].
     turn: usize,
-    _permit: Permit,
+    /// Gives the connection's slot and its part in the thread's load back.
+    _counted: (Permit, Place),
 }
 
 /// What the thread's sweep and eviction see of a connection.
@@ -113,7 +117,7 @@ impl Connection {
         worker: Rc<Worker>,
         context: Rc<ConnectionContext>,
         transport: Transport,
-        permit: Permit,
+        counted: (Permit, Place),
     ) -> Self {
         let protected = context.listener().protected;
         let handle = Rc::new(ConnectionHandle { protected, ..ConnectionHandle::default() });
@@ -130,7 +134,7 @@ impl Connection {
             closing: None,
             muted: None,
             turn: 0,
-            _permit: permit,
+            _counted: counted,
         }
     }
 
@@ -319,7 +323,7 @@ impl Connection {
 
     fn mute(&mut self, duration: Option<Duration>) {
         let Some(duration) = duration.filter(|duration| !duration.is_zero()) else { return };
-        let until = tokio::time::Instant::now() + duration;
+        let until = tokio::time::Instant::now() + duration.min(MUTE_MAX);
         if self.muted.as_ref().is_none_or(|muted| muted.deadline() < until) {
             self.muted = Some(Box::pin(tokio::time::sleep_until(until)));
         }

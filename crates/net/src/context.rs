@@ -104,3 +104,25 @@ impl fmt::Debug for ConnectionContext {
         write!(f, "ConnectionContext({self}, {})", self.listener.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_is_kept_until_another_type_is_asked_for() {
+        let listener = ListenerInfo {
+            index: 0,
+            name: "P".into(),
+            protocol: SecurityProtocol::Plaintext,
+            protected: false,
+        };
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let context = ConnectionContext::new(7, 1, Arc::new(listener), address(5000), address(9092));
+        context.with_state(|name: &mut String| name.push_str("librdkafka"));
+        assert_eq!(context.with_state(|name: &mut String| name.clone()), "librdkafka");
+        assert_eq!(context.with_state(|number: &mut u32| *number), 0);
+        assert_eq!(context.with_state(|name: &mut String| name.clone()), "");
+        assert_eq!(context.to_string(), "127.0.0.1:9092-127.0.0.1:5000-1-7");
+    }
+}

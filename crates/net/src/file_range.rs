@@ -118,7 +118,7 @@ impl FileRange {
         let chunk = self.len.min(WARM_CHUNK);
         let mut byte = [0];
         let resident = read_resident(&self.file, self.position, &mut byte)?
-            && read_resident(&self.file, self.position + chunk - 1, &mut byte)?;
+            && read_resident(&self.file, self.position.saturating_add(chunk - 1), &mut byte)?;
         if resident {
             self.warm = chunk;
         }
@@ -148,7 +148,7 @@ impl FileRange {
     }
 
     pub(crate) fn advance(&mut self, n: u64) {
-        self.position += n;
+        self.position = self.position.saturating_add(n);
         self.len = self.len.saturating_sub(n);
         self.warm = self.warm.saturating_sub(n);
     }

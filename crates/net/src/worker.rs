@@ -185,11 +185,8 @@ impl Worker {
                 let local_addr = SocketAddr::new(local_addr.ip().to_canonical(), local_addr.port());
                 let context =
                     Rc::new(ConnectionContext::new(id, self.index, listener, peer_addr, local_addr));
-                let connection = Connection::new(self.clone(), context, transport, permit);
-                tokio::task::spawn_local(async move {
-                    connection.run().await;
-                    drop(place);
-                });
+                let connection = Connection::new(self.clone(), context, transport, (permit, place));
+                tokio::task::spawn_local(connection.run());
             }
             // The client is gone already, or there is no memory for the registration.
             Err(error) => tracing::debug!(%peer_addr, %error, "accepted connection lost"),

@@ -70,6 +70,7 @@ fn ranges_that_are_not_in_the_page_cache() {
     check(&harness, &content, &[(0, 3_000_000)]);
     evict();
     check(&harness, &content, &[(0, 1000), (2_000_000, 700_000), (500_000, 1000), (2_900_000, 100_000)]);
+    println!("cold reads: {}", harness.snapshot().cold_reads);
 }
 
 #[test]

@@ -85,3 +85,28 @@ fn ten_thousand_hostile_frames() {
     wait_for("the ends", || harness.snapshot().connections == 1);
     assert!(harness.snapshot().closed_bad_input > 0);
 }
+
+#[test]
+fn a_stranger_gets_one_clear_line_in_the_log_and_a_storm_does_not_fill_it() {
+    let log = Log::capture();
+    let harness = Harness::with(|o| o.listeners[0].name = "STRANGERS".into());
+    let said = |bytes: &[u8]| {
+        let mut client = harness.connect();
+        let peer = client.stream.local_addr().unwrap();
+        client.send_raw(bytes);
+        assert_eq!(client.receive_to_end(), b"");
+        log.lines(&format!("peer={peer} listener=\"STRANGERS\""))
+    };
+    for (bytes, expected) in [
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], "HTTP request"),
+        (&[0x16, 0x03, 0x01, 0x00, 0xf8], "security.protocol=PLAINTEXT"),
+        (&i32::MAX.to_be_bytes(), "2147483647 bytes, more than socket.request.max.bytes=104857600"),
+        (&[0xff; 4], "-1 bytes"),
+    ] {
+        let lines = said(bytes);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains(expected) && lines[0].contains("WARN"), "{lines:?}");
+        let later = (0..40).filter(|_| !said(bytes).is_empty()).count();
+        assert_eq!(later, 9, "ten lines in ten seconds, the rest is counted");
+    }
+}

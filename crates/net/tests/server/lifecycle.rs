@@ -90,7 +90,7 @@ fn shutdown_does_not_wait_longer_than_the_grace() {
     let start = Instant::now();
     assert!(harness.server.take().unwrap().shutdown(Duration::from_millis(100)));
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(100) && took < Duration::from_secs(1), "{took:?}");
+    assert!(took >= Duration::from_millis(100) && took < Duration::from_secs(3), "{took:?}");
     for client in &mut clients {
         assert_eq!(client.receive_to_end(), b"");
     }

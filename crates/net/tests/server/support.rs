@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -223,6 +223,44 @@ impl Client {
             Err(error) => panic!("the server did not close the connection: {error}"),
         }
         bytes
+    }
+}
+
+/// What was logged by all tests of this process.
+#[derive(Clone)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn capture() -> Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        let start = || {
+            let log = Log(Arc::default());
+            let writer = log.clone();
+            let format = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::INFO);
+            format.with_writer(move || writer.clone()).init();
+            log
+        };
+        LOG.get_or_init(start).clone()
+    }
+
+    pub fn lines(&self, needle: &str) -> Vec<String> {
+        let bytes = self.0.lock().unwrap();
+        String::from_utf8_lossy(&bytes)
+            .lines()
+            .filter(|line| line.contains(needle))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
