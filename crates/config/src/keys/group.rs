@@ -1,0 +1,99 @@
+//! Group configurations (Kafka's `GroupConfig`), set per group at run time.
+
+use crate::key_def::Importance::Medium;
+use crate::key_def::{KeyDef, boolean, int, same, string};
+use crate::validator::Validator;
+
+const NO_CONSUMER: &str = "the consumer group protocol is not served yet";
+const NO_SHARE: &str = "share groups are not served yet";
+const NO_STREAMS: &str = "streams groups are not served yet";
+
+pub(super) const KEYS: &[KeyDef] = &[
+    int("consumer.session.timeout.ms", 45_000, Medium)
+        .at_least(1)
+        .or_broker(&[same("group.consumer.session.timeout.ms")])
+        .without_effect(NO_CONSUMER)
+        .doc("A member that is silent for this long is removed."),
+    int("consumer.heartbeat.interval.ms", 5000, Medium)
+        .at_least(1)
+        .or_broker(&[same("group.consumer.heartbeat.interval.ms")])
+        .without_effect(NO_CONSUMER)
+        .doc("Heartbeat interval that members are told to keep."),
+    int("consumer.assignment.interval.ms", 1000, Medium)
+        .at_least(0)
+        .or_broker(&[same("group.consumer.assignment.interval.ms")])
+        .without_effect(NO_CONSUMER)
+        .doc("The least time between two new assignments."),
+    int("share.session.timeout.ms", 45_000, Medium)
+        .at_least(1)
+        .or_broker(&[same("group.share.session.timeout.ms")])
+        .without_effect(NO_SHARE)
+        .doc("A member that is silent for this long is removed."),
+    int("share.heartbeat.interval.ms", 5000, Medium)
+        .at_least(1)
+        .or_broker(&[same("group.share.heartbeat.interval.ms")])
+        .without_effect(NO_SHARE)
+        .doc("Heartbeat interval that members are told to keep."),
+    int("share.assignment.interval.ms", 1000, Medium)
+        .at_least(0)
+        .or_broker(&[same("group.share.assignment.interval.ms")])
+        .without_effect(NO_SHARE)
+        .doc("The least time between two new assignments."),
+    string("share.auto.offset.reset", "latest", Medium)
+        .check(Validator::ShareAutoOffsetReset)
+        .without_effect(NO_SHARE)
+        .doc(
+            "Where a share group begins in a partition: at the `earliest` or `latest` offset, or at a \
+             time before now, as in `by_duration:PT1H`.",
+        ),
+    string("share.isolation.level", "read_uncommitted", Medium)
+        .one_of(&["read_committed", "read_uncommitted"])
+        .without_effect(NO_SHARE)
+        .doc(
+            "Whether records of open and aborted transactions are handed out (`read_uncommitted`) or not \
+             (`read_committed`).",
+        ),
+    int("share.record.lock.duration.ms", 30_000, Medium)
+        .at_least(1000)
+        .or_broker(&[same("group.share.record.lock.duration.ms")])
+        .without_effect(NO_SHARE)
+        .doc("How long a record that was handed out belongs to its reader."),
+    int("share.delivery.count.limit", 5, Medium)
+        .at_least(2)
+        .or_broker(&[same("group.share.delivery.count.limit")])
+        .without_effect(NO_SHARE)
+        .doc("How often a record is handed out before it is given up."),
+    int("share.partition.max.record.locks", 2000, Medium)
+        .at_least(100)
+        .or_broker(&[same("group.share.partition.max.record.locks")])
+        .without_effect(NO_SHARE)
+        .doc("How many records of a partition may be handed out at a time."),
+    boolean("share.renew.acknowledge.enable", true, Medium)
+        .without_effect(NO_SHARE)
+        .doc("Whether readers may prolong their hold on a record."),
+    int("streams.session.timeout.ms", 45_000, Medium)
+        .at_least(1)
+        .or_broker(&[same("group.streams.session.timeout.ms")])
+        .without_effect(NO_STREAMS)
+        .doc("A member that is silent for this long is removed."),
+    int("streams.heartbeat.interval.ms", 5000, Medium)
+        .at_least(1)
+        .or_broker(&[same("group.streams.heartbeat.interval.ms")])
+        .without_effect(NO_STREAMS)
+        .doc("Heartbeat interval that members are told to keep."),
+    int("streams.assignment.interval.ms", 1000, Medium)
+        .at_least(0)
+        .or_broker(&[same("group.streams.assignment.interval.ms")])
+        .without_effect(NO_STREAMS)
+        .doc("The least time between two new assignments."),
+    int("streams.initial.rebalance.delay.ms", 3000, Medium)
+        .at_least(0)
+        .or_broker(&[same("group.streams.initial.rebalance.delay.ms")])
+        .without_effect(NO_STREAMS)
+        .doc("How long an empty group waits for more members before its first assignment."),
+    int("streams.num.standby.replicas", 0, Medium)
+        .at_least(0)
+        .or_broker(&[same("group.streams.num.standby.replicas")])
+        .without_effect(NO_STREAMS)
+        .doc("Standby copies of each task's state."),
+];
