@@ -1,0 +1,227 @@
+//! Brokers to measure: started on free ports, with the same properties, and gone at the end.
+
+use std::cell::{Cell, OnceCell};
+use std::fmt;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::stats::Random;
+use crate::{kafka_dist, topic};
+
+const CLUSTER_ID: &str = "T3R0bGEtQmVuY2hDbHVzdA";
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// As `kafka-server-start.sh` starts it.
+const KAFKA_JVM: [&str; 8] = [
+    "-Xmx1G",
+    "-Xms1G",
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-Djava.awt.headless=true",
+];
+
+/// What kind of broker.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// The release build of this repository.
+    Ottla,
+    /// Apache Kafka 4.3.1 from Maven Central.
+    Kafka,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Kind::Ottla => "Ottla",
+            Kind::Kafka => "Kafka",
+        })
+    }
+}
+
+/// A folder for all data of a run, which is removed at the end, and what it takes to start brokers.
+pub struct Workplace {
+    folder: PathBuf,
+    ottla: PathBuf,
+    properties: Vec<String>,
+    class_path: OnceCell<String>,
+    started: Cell<u32>,
+}
+
+impl Workplace {
+    /// A new folder in `dir`, or among the system's temporary files.
+    pub fn new(dir: Option<PathBuf>, ottla: Option<PathBuf>, properties: Vec<String>) -> Result<Self> {
+        let folder =
+            dir.unwrap_or_else(std::env::temp_dir).join(format!("ottla-bench-{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        let ottla = ottla.or_else(|| std::env::var_os("OTTLA_BIN").map(PathBuf::from)).unwrap_or_else(beside);
+        Ok(Self { folder, ottla, properties, class_path: OnceCell::new(), started: Cell::new(0) })
+    }
+
+    /// Class path of Apache Kafka's broker and tools.
+    pub fn class_path(&self) -> Result<&str> {
+        if self.class_path.get().is_none() {
+            let found = kafka_dist::class_path()?;
+            return Ok(self.class_path.get_or_init(|| found));
+        }
+        Ok(self.class_path.get().map_or("", String::as_str))
+    }
+
+    /// Starts a broker on an empty data folder, and returns once it has answered Metadata.
+    pub fn start(&self, kind: Kind, name: &'static str) -> Result<Broker<'_>> {
+        let number = self.started.replace(self.started.get() + 1);
+        let folder = self.folder.join(format!("{number}-{name}"));
+        fs::create_dir_all(&folder)?;
+        let (port, controller_port) = (free_port()?, free_port()?);
+        let config = folder.join("server.properties");
+        fs::write(&config, self.server_properties(&folder, port, controller_port))?;
+        let mut command = self.command(kind, &folder, &config)?;
+        let log = File::create(folder.join("process.log"))?;
+        command.current_dir(&folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let began = Instant::now();
+        let child = command.spawn().with_context(|| format!("starting {kind}"))?;
+        let mut broker = Broker { place: self, kind, folder, port, child, start: Duration::ZERO };
+        broker.wait_until_it_serves(began)?;
+        Ok(broker)
+    }
+
+    fn server_properties(&self, folder: &Path, port: u16, controller_port: u16) -> String {
+        let data = folder.join("data");
+        let mut text = format!(
+            "process.roles=broker,controller\n\
+             node.id=1\n\
+             controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}\n\
+             controller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             log.dirs={}\n\
+             offsets.topic.replication.factor=1\n\
+             transaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\n\
+             share.coordinator.state.topic.replication.factor=1\n\
+             share.coordinator.state.topic.min.isr=1\n\
+             group.initial.rebalance.delay.ms=0\n",
+            data.display()
+        );
+        for line in &self.properties {
+            text += &format!("{line}\n");
+        }
+        text
+    }
+
+    fn command(&self, kind: Kind, folder: &Path, config: &Path) -> Result<Command> {
+        if kind == Kind::Ottla {
+            ensure!(self.ottla.is_file(), "no Ottla binary at {}", self.ottla.display());
+            let mut command = Command::new(&self.ottla);
+            command.arg("server").arg("--config").arg(config);
+            return Ok(command);
+        }
+        let class_path = self.class_path()?;
+        let mut format = Command::new("java");
+        format.args(["-Xmx256m", "-cp", class_path, "kafka.tools.StorageTool", "format", "--standalone"]);
+        format.args(["-t", CLUSTER_ID, "-c"]).arg(config).current_dir(folder);
+        let output = format.output().context("starting java")?;
+        ensure!(output.status.success(), "kafka-storage: {}", String::from_utf8_lossy(&output.stderr));
+        let mut command = Command::new("java");
+        command.args(KAFKA_JVM).args(["-cp", class_path, "kafka.Kafka"]).arg(config);
+        Ok(command)
+    }
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The binary that was built together with this program.
+fn beside() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("ottla")
+}
+
+/// A port on which nobody listens, below the range from which the system takes those of outgoing connections.
+fn free_port() -> Result<u16> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64);
+    let mut random = Random::new(now);
+    for _ in 0..1_000 {
+        let port = 10_000 + random.below(20_000) as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port")
+}
+
+/// A broker that runs. It is killed when it is dropped.
+pub struct Broker<'a> {
+    /// Where it came from.
+    pub place: &'a Workplace,
+    /// What it is.
+    pub kind: Kind,
+    /// Its port on the loopback interface.
+    pub port: u16,
+    /// From exec to the first answered Metadata.
+    pub start: Duration,
+    folder: PathBuf,
+    child: Child,
+}
+
+impl Broker<'_> {
+    /// Id of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait_until_it_serves(&mut self, began: Instant) -> Result<()> {
+        while !topic::serves(self.port) {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended with {status} while starting: {}", self.kind, self.tail());
+            }
+            if began.elapsed() > START_TIMEOUT {
+                bail!("{} did not serve within {START_TIMEOUT:?}: {}", self.kind, self.tail());
+            }
+            thread::sleep(Duration::from_micros(500));
+        }
+        self.start = began.elapsed();
+        Ok(())
+    }
+
+    /// Asks it to stop, waits until it has, and removes its data.
+    pub fn stop(mut self) -> Result<()> {
+        if let Some(pid) = Pid::from_raw(self.child.id() as i32) {
+            kill_process(pid, Signal::TERM)?;
+        }
+        let began = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            ensure!(began.elapsed() < STOP_TIMEOUT, "{} did not stop: {}", self.kind, self.tail());
+            thread::sleep(Duration::from_millis(5));
+        }
+        fs::remove_dir_all(&self.folder)?;
+        Ok(())
+    }
+
+    fn tail(&self) -> String {
+        let log = fs::read_to_string(self.folder.join("process.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join(" | ")
+    }
+}
+
+impl Drop for Broker<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,92 @@
+//! The machine around the brokers: is it quiet, and is its memory warm?
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// Idle share below which nothing is measured.
+const IDLE_PERCENT_MIN: f64 = 70.0;
+/// Share taken by other guests of the host above which nothing is measured.
+const STEAL_PERCENT_MAX: f64 = 10.0;
+
+/// Ticks of all processors since boot, by what they did.
+#[derive(Clone, Copy)]
+pub struct Ticks {
+    all: f64,
+    idle: f64,
+    steal: f64,
+}
+
+/// Shares of the time between two looks.
+#[derive(Clone, Copy)]
+pub struct Shares {
+    /// Nothing to do, in percent.
+    pub idle: f64,
+    /// Taken by other guests of the host, in percent.
+    pub steal: f64,
+}
+
+impl Ticks {
+    /// What /proc/stat says now.
+    pub fn now() -> Result<Self> {
+        let text = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
+        let line = text.lines().next().unwrap_or_default();
+        let fields: Vec<f64> =
+            line.split_ascii_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+        // user nice system idle iowait irq softirq steal; guest times are in user already.
+        let of = |i: usize| fields.get(i).copied().unwrap_or_default();
+        Ok(Self { all: (0..8).map(of).sum(), idle: of(3) + of(4), steal: of(7) })
+    }
+
+    /// Shares of the time since then.
+    pub fn since(self) -> Result<Shares> {
+        let now = Self::now()?;
+        let all = (now.all - self.all).max(1.0);
+        Ok(Shares {
+            idle: 100.0 * (now.idle - self.idle) / all,
+            steal: 100.0 * (now.steal - self.steal) / all,
+        })
+    }
+}
+
+/// Why a measurement would mean little now, if it would.
+pub fn too_busy() -> Result<Option<String>> {
+    let before = Ticks::now()?;
+    thread::sleep(Duration::from_secs(2));
+    let shares = before.since()?;
+    let busy = shares.idle < IDLE_PERCENT_MIN || shares.steal > STEAL_PERCENT_MAX;
+    Ok(busy.then(|| format!("the machine is {:.0} % idle, and {:.0} % stolen", shares.idle, shares.steal)))
+}
+
+/// Writes to memory that is then given back: on a virtual machine the first use of a page can cost twelve times a
+/// later one, and the first contestant would pay for both.
+pub fn touch_memory(bytes: usize) {
+    const CHUNK: usize = 256 << 20;
+    let mut chunks: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..bytes / CHUNK {
+        let mut chunk = vec![0_u8; CHUNK];
+        for byte in chunk.iter_mut().step_by(4096) {
+            *byte = 1;
+        }
+        chunks.push(chunk);
+    }
+    std::hint::black_box(&chunks);
+}
+
+/// What the machine is, in a line.
+pub fn description() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':')).map(|(_, m)| m.trim());
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kb: f64 = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_ascii_whitespace().next()?.parse().ok())
+        .unwrap_or_default();
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let gib = kb / 1024.0 / 1024.0;
+    format!("{} processors ({}), {gib:.0} GiB, Linux {}", cores, model.unwrap_or("unknown"), kernel.trim())
+}

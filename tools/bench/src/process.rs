@@ -1,0 +1,51 @@
+//! What /proc says of one process.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// CPU time that a process has used, user and system, in seconds. Its resolution is a clock tick.
+pub fn cpu_seconds(pid: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the broker is gone")?;
+    let ticks = ticks_of(&stat).with_context(|| format!("unexpected /proc/{pid}/stat: {stat}"))?;
+    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// utime + stime. The second field is the name of the program in parentheses, and may hold anything.
+fn ticks_of(stat: &str) -> Option<u64> {
+    let after_name = &stat[stat.rfind(')')? + 1..];
+    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    let utime: u64 = fields.next()?.parse().ok()?;
+    let stime: u64 = fields.next()?.parse().ok()?;
+    Some(utime + stime)
+}
+
+/// Resident memory in MB, and the process's share of it (pages shared with others count in part).
+pub fn memory_mb(pid: u32) -> Result<(f64, f64)> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("the broker is gone")?;
+    let of = |name: &str| {
+        let line = rollup.lines().find(|line| line.starts_with(name))?;
+        line.split_ascii_whitespace().nth(1)?.parse::<f64>().ok()
+    };
+    let rss = of("Rss:").context("no Rss in smaps_rollup")?;
+    let pss = of("Pss:").context("no Pss in smaps_rollup")?;
+    Ok((rss / 1024.0, pss / 1024.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_its_own_numbers() {
+        let (rss, pss) = memory_mb(std::process::id()).expect("own memory");
+        assert!(rss >= pss && pss > 0.0);
+        assert!(cpu_seconds(std::process::id()).expect("own time") >= 0.0);
+    }
+
+    #[test]
+    fn a_name_may_hold_parentheses() {
+        assert_eq!(ticks_of("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 40 2 0"), Some(42));
+        assert_eq!(ticks_of("7 a S"), None);
+    }
+}
