@@ -1,6 +1,6 @@
 //! The rows of the table: what one slice of each does, and what it yields.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
@@ -8,7 +8,7 @@ use crate::contestant::Broker;
 use crate::generator::{self, Moved, Produce};
 use crate::perf_tools::{self, ProducerPerformance};
 use crate::process::cpu_seconds;
-use crate::stats::{Random, percentile};
+use crate::stats::percentile;
 
 const MIB: f64 = 1024.0 * 1024.0;
 const KIB: usize = 1024;
@@ -147,13 +147,7 @@ impl Work {
     }
 
     /// One slice: the load, and the broker's CPU time meanwhile.
-    pub fn slice(
-        self,
-        broker: &Broker<'_>,
-        topic: &str,
-        records: u64,
-        time: Duration,
-    ) -> Result<(Moved, Slice)> {
+    pub fn slice(self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
         let cpu_before = cpu_seconds(broker.pid())?;
         let (moved, mut slice) = self.load(broker, topic, time)?;
         let cpu = cpu_seconds(broker.pid())? - cpu_before;
@@ -181,8 +175,10 @@ impl Work {
                 Ok((load.run(port, topic, time, SLICE_BYTES_MAX)?, nothing))
             }
             Work::Consume { client: Client::Java } => {
-                let group = format!("bench-{}", Random::new(cpu_seconds(broker.pid())?.to_bits()).bits());
-                Ok((perf_tools::consume(broker.place.class_path()?, port, topic, &group, records)?, nothing))
+                // A group of its own, which begins at the beginning.
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+                let (class_path, group) = (broker.place.class_path()?, format!("bench-{now}"));
+                Ok((perf_tools::consume(class_path, port, topic, &group, records)?, nothing))
             }
             Work::Consume { client: Client::Own } => {
                 Ok((generator::fetch(port, topic, 1 << 20, time)?, nothing))

@@ -12,7 +12,12 @@ pub fn emit(messages: &[MessageSpec]) -> String {
     out += "fn again<M: Message>(version: i16, bytes: Bytes) -> Result<Bytes, ReencodeError> {\n    let message: M = decode_message(bytes, version).map_err(ReencodeError::Decode)?;\n    encode_message(&message, version).map_err(ReencodeError::Encode)\n}\n\n";
     out += "/// Decodes `bytes` as the message `name` and encodes it again.\npub fn reencode(name: &str, version: i16, bytes: Bytes) -> Result<Bytes, ReencodeError> {\n    match name {\n";
     for m in messages {
-        out += &format!("        {:?} => again::<messages::{}::{}>(version, bytes),\n", m.name, snake(&m.name), m.name);
+        out += &format!(
+            "        {:?} => again::<messages::{}::{}>(version, bytes),\n",
+            m.name,
+            snake(&m.name),
+            m.name
+        );
     }
     out + "        _ => Err(ReencodeError::Unknown),\n    }\n}\n"
 }
