@@ -35,6 +35,8 @@ pub mod hot_tail;
 pub mod leader_epochs;
 mod log;
 mod log_dir;
+mod manager;
+pub mod meta_properties;
 pub mod names;
 mod piece;
 pub mod producer_state;
@@ -50,6 +52,10 @@ pub use log::{
     ReadError, special_timestamp,
 };
 pub use log_dir::{LogDir, OnOffline};
+pub use manager::{
+    CreateError, CreateOptions, Housekeeping, HousekeepingOptions, LoadError, LoadOptions, LoadReport,
+    LogManager, LogManagerOptions, MoveError, MoveProgress, OfflineDir, OpenError,
+};
 pub use piece::{FileRange, Piece};
 pub use producer_state::append_info::{ProducerRefused, TransactionVersion};
 pub use producer_state::verification::VerificationGuard;

@@ -60,6 +60,12 @@ impl LogDir {
         &*self.disk
     }
 
+    /// Total and usable bytes of the file system it lies on.
+    pub fn space(&self) -> io::Result<(u64, u64)> {
+        let fs = rustix::fs::statvfs(&self.path)?;
+        Ok((fs.f_blocks.saturating_mul(fs.f_frsize), fs.f_bavail.saturating_mul(fs.f_frsize)))
+    }
+
     /// Whether it serves.
     pub fn is_online(&self) -> bool {
         !self.offline.load(Ordering::Acquire)

@@ -125,6 +125,11 @@ impl PartitionLog {
         self.state.lock().segments.len()
     }
 
+    /// Base offset of the first segment.
+    pub fn first_segment_base_offset(&self) -> i64 {
+        self.state.lock().segments.first().map_or(0, |s| s.base_offset)
+    }
+
     /// Base offset of the active segment.
     pub fn active_segment_base_offset(&self) -> i64 {
         self.state.lock().active().map_or(0, |s| s.base_offset)

@@ -73,10 +73,33 @@ impl PartitionLog {
     /// `-stray`); the new path.
     pub(crate) fn retire(&self, suffix: &str) -> StorageResult<PathBuf> {
         let mut state = self.open_state()?;
-        let renamed = self.log_dir.path().join(unique_dir_name(&self.partition, suffix));
+        self.end(&mut state);
+        self.rename_locked(&mut state, &unique_dir_name(&self.partition, suffix))
+    }
+
+    /// Like [`Self::retire`], for a log that is out of service already.
+    pub(crate) fn rename_closed(&self, suffix: &str) -> StorageResult<PathBuf> {
+        self.log_dir.check()?;
+        let mut state = self.state.lock();
+        self.rename_locked(&mut state, &unique_dir_name(&self.partition, suffix))
+    }
+
+    /// Takes the log out of service if it ends at `offset`; whether it did.
+    pub(crate) fn close_at(&self, offset: i64) -> StorageResult<bool> {
+        let mut state = self.open_state()?;
+        let ends_there = self.log_end_offset() == offset;
+        if ends_there {
+            self.end(&mut state);
+        }
+        Ok(ends_there)
+    }
+
+    fn rename_locked(&self, state: &mut LogState, name: &str) -> StorageResult<PathBuf> {
+        let renamed = self.log_dir.path().join(name);
         std::fs::rename(&state.dir, &renamed).map_err(|e| self.fail("renaming the directory of", e))?;
         state.dir = Arc::from(renamed.as_path());
-        self.end(&mut state);
+        // These paths lead nowhere any more; what they named is durable or about to be removed.
+        state.unsynced.clear();
         Ok(renamed)
     }
 
@@ -93,11 +116,13 @@ impl PartitionLog {
     /// Gives the directory another name below the same log directory; it stays in service.
     pub(crate) fn rename_dir(&self, name: &str) -> StorageResult<()> {
         let mut state = self.open_state()?;
-        let renamed = self.log_dir.path().join(name);
-        std::fs::rename(&state.dir, &renamed).map_err(|e| self.fail("renaming the directory of", e))?;
-        state.dir = Arc::from(renamed.as_path());
-        state.unsynced.clear();
-        Ok(())
+        self.rename_locked(&mut state, name).map(|_| ())
+    }
+
+    /// Whether there is nothing that a power failure could take away.
+    pub(crate) fn is_durable(&self) -> bool {
+        let state = self.state.lock();
+        state.unsynced.is_empty() && self.recovery_point() >= self.log_end_offset()
     }
 
     /// An error unless the log serves.
