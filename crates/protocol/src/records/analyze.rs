@@ -41,8 +41,8 @@ pub struct Analysis {
     pub offset_of_max_timestamp: i64,
     /// The codec of the last compressed batch.
     pub source_compression: Compression,
-    /// Bytes of whole batches that may be appended. What follows is to be dropped: a cut-off batch, or (on followers)
-    /// batches of a leader epoch after the one that was asked for.
+    /// Bytes of whole batches that may be appended. What follows is to be dropped: a cut-off batch, or (on
+    /// followers) batches of a leader epoch after the one that was asked for.
     pub valid_bytes: usize,
     /// Batches in those bytes.
     pub batches_count: usize,
@@ -67,16 +67,17 @@ impl Default for Analysis {
 /// Checks each whole batch of `records`: form, size, CRC, and by origin base offset or leader epoch.
 ///
 /// # Errors
-/// `CORRUPT_MESSAGE` for bytes that are no batch and for a wrong CRC; `MESSAGE_TOO_LARGE`; `INVALID_RECORD` for a base
-/// offset other than 0 from a client, a leader epoch other than the leader's from the quorum leader, and magic 0 or 1;
-/// `UNSUPPORTED_COMPRESSION_TYPE` for an unassigned codec; `UNKNOWN_SERVER_ERROR` for offsets that do not grow.
+/// `CORRUPT_MESSAGE` for bytes that are no batch and for a wrong CRC; `MESSAGE_TOO_LARGE`; `INVALID_RECORD`
+/// for a base offset other than 0 from a client, a leader epoch other than the leader's from the quorum
+/// leader, and magic 0 or 1; `UNSUPPORTED_COMPRESSION_TYPE` for an unassigned codec; `UNKNOWN_SERVER_ERROR`
+/// for offsets that do not grow.
 pub fn analyze(records: &[u8], options: &AnalyzeOptions<'_>) -> Result<Analysis, RecordsInvalid> {
     let mut found = Analysis::default();
     for batch in BatchIter::new(records) {
         let batch = batch?;
         check_origin(&batch, options)?;
-        // A leader that has just been deposed may still send batches of its successor's epoch; a follower takes only what
-        // belongs to the epoch it asked for (KAFKA-18723).
+        // A leader that has just been deposed may still send batches of its successor's epoch; a follower
+        // takes only what belongs to the epoch it asked for (KAFKA-18723).
         let epoch = batch.partition_leader_epoch();
         if options.origin == AppendOrigin::Replication
             && epoch != NO_PARTITION_LEADER_EPOCH

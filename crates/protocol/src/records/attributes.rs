@@ -37,7 +37,8 @@ impl TimestampType {
     }
 }
 
-/// Compression (bits 0-2), timestamp type (3), transactional (4), control (5), delete horizon (6); the rest is unused.
+/// Compression (bits 0-2), timestamp type (3), transactional (4), control (5), delete horizon (6); the rest
+/// is unused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attributes(pub i16);
 

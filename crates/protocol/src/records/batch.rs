@@ -58,7 +58,8 @@ impl<'a> RecordBatch<'a> {
         if stored == computed { Ok(()) } else { Err(RecordsError::InvalidCrc { stored, computed }) }
     }
 
-    /// The records, owned. Copies or decompresses the payload once; keys, values and headers are slices of that copy.
+    /// The records, owned. Copies or decompresses the payload once; keys, values and headers are slices of
+    /// that copy.
     ///
     /// `limit` is the most bytes the records may decompress to.
     ///
@@ -68,8 +69,8 @@ impl<'a> RecordBatch<'a> {
         RecordIter::new(&self.header, self.payload_bytes(None, limit)?)
     }
 
-    /// Like [`Self::records`], but records that are not compressed are slices of `frame`, which must be the buffer the
-    /// batch was parsed from; nothing is copied.
+    /// Like [`Self::records`], but records that are not compressed are slices of `frame`, which must be the
+    /// buffer the batch was parsed from; nothing is copied.
     ///
     /// # Errors
     /// As [`Self::records`].
@@ -77,8 +78,9 @@ impl<'a> RecordBatch<'a> {
         RecordIter::new(&self.header, self.payload_bytes(Some(frame), limit)?)
     }
 
-    /// The records of `payload`, which is this batch's decompressed payload: [`Self::payload`] as it is when the batch is
-    /// not compressed, otherwise what [`super::decompress`] made of it. Borrows; allocates nothing.
+    /// The records of `payload`, which is this batch's decompressed payload: [`Self::payload`] as it is when
+    /// the batch is not compressed, otherwise what [`super::decompress`] made of it. Borrows; allocates
+    /// nothing.
     ///
     /// # Errors
     /// [`RecordsError::InvalidRecordCount`].

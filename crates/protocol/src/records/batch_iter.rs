@@ -2,8 +2,8 @@
 
 use super::{RecordBatch, RecordsError};
 
-/// Yields each batch of a buffer. Ends at the first batch that is not complete, as fetch responses and torn logs have
-/// them, and after the first error; [`Self::rest`] tells where.
+/// Yields each batch of a buffer. Ends at the first batch that is not complete, as fetch responses and torn
+/// logs have them, and after the first error; [`Self::rest`] tells where.
 #[derive(Clone, Debug)]
 pub struct BatchIter<'a> {
     rest: &'a [u8],

@@ -19,7 +19,8 @@ pub struct BatchOptions {
     pub level: CompressionLevel,
     /// What the timestamps mean.
     pub timestamp_type: TimestampType,
-    /// Unix ms; becomes the max timestamp when `timestamp_type` is [`TimestampType::LogAppendTime`], otherwise unused.
+    /// Unix ms; becomes the max timestamp when `timestamp_type` is [`TimestampType::LogAppendTime`],
+    /// otherwise unused.
     pub log_append_time_ms: i64,
     /// Offset of the first record.
     pub base_offset: i64,
@@ -37,7 +38,8 @@ pub struct BatchOptions {
     pub partition_leader_epoch: i32,
     /// From when on (Unix ms) compaction may remove tombstones and markers of the batch.
     pub delete_horizon_ms: Option<i64>,
-    /// Bytes that [`BatchBuilder::has_room_for`] keeps the batch within, before compression; one record always fits.
+    /// Bytes that [`BatchBuilder::has_room_for`] keeps the batch within, before compression; one record
+    /// always fits.
     pub max_size: usize,
 }
 
@@ -124,8 +126,8 @@ impl BatchBuilder {
     /// Adds a record at the next offset. `timestamp` is Unix ms, or -1 for none.
     ///
     /// # Errors
-    /// [`RecordsError::InvalidBuild`] for a negative timestamp other than -1, or when the batch would have more than
-    /// 2^31 - 1 offsets or bytes. The builder is as before then.
+    /// [`RecordsError::InvalidBuild`] for a negative timestamp other than -1, or when the batch would have
+    /// more than 2^31 - 1 offsets or bytes. The builder is as before then.
     pub fn append(
         &mut self,
         timestamp: i64,
@@ -176,8 +178,8 @@ impl BatchBuilder {
         Ok(())
     }
 
-    /// Whether a record would keep the batch within [`BatchOptions::max_size`], without counting on compression. The
-    /// first record always has room.
+    /// Whether a record would keep the batch within [`BatchOptions::max_size`], without counting on
+    /// compression. The first record always has room.
     pub fn has_room_for(
         &self,
         timestamp: i64,
@@ -222,14 +224,16 @@ impl BatchBuilder {
     /// The batch; no bytes at all when there are no records.
     ///
     /// # Errors
-    /// [`RecordsError::InvalidBuild`] for options that contradict each other: a transactional batch without producer id, a
-    /// producer id without epoch or, but for control batches, sequence. [`RecordsError::Compress`] when the codec fails.
+    /// [`RecordsError::InvalidBuild`] for options that contradict each other: a transactional batch without
+    /// producer id, a producer id without epoch or, but for control batches, sequence.
+    /// [`RecordsError::Compress`] when the codec fails.
     pub fn build(self) -> Result<Bytes, RecordsError> {
         let last_offset_delta = self.last_offset_delta;
         self.build_up_to(last_offset_delta)
     }
 
-    /// Like [`Self::build`] with a last offset of its own, for a batch whose last records were compacted away.
+    /// Like [`Self::build`] with a last offset of its own, for a batch whose last records were compacted
+    /// away.
     ///
     /// # Errors
     /// As [`Self::build`], and [`RecordsError::InvalidBuild`] when `last_offset` lies before the last record.
@@ -279,8 +283,8 @@ impl BatchBuilder {
     }
 }
 
-/// A batch without records that keeps the offsets and the producer state of one whose records compaction removed
-/// (`DefaultRecordBatch.writeEmptyHeader`). `timestamp` (Unix ms) is the max timestamp of that batch.
+/// A batch without records that keeps the offsets and the producer state of one whose records compaction
+/// removed (`DefaultRecordBatch.writeEmptyHeader`). `timestamp` (Unix ms) is the max timestamp of that batch.
 ///
 /// # Errors
 /// [`RecordsError::InvalidBuild`] when `last_offset` is not within 2^31 - 1 of the base offset.

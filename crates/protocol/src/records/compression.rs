@@ -44,8 +44,8 @@ impl Compression {
         }
     }
 
-    /// The codec that `compression.type` means. `uncompressed` is the topic's word for none, `none` the producer's;
-    /// `producer` is no codec.
+    /// The codec that `compression.type` means. `uncompressed` is the topic's word for none, `none` the
+    /// producer's; `producer` is no codec.
     pub fn from_name(name: &str) -> Option<Self> {
         if name == "uncompressed" {
             return Some(Self::None);

@@ -1,8 +1,9 @@
 //! Control batches: what the log itself has to say between the records of its users.
 //!
-//! The key of a control record is two int16, version (0) and type. Its value is a message: for transaction markers with a
-//! version before it (`EndTxnMarker`), for the quorum's records without (`LeaderChangeMessage`, `SnapshotHeaderRecord`,
-//! `SnapshotFooterRecord`, `KRaftVersionRecord`, `VotersRecord`).
+//! The key of a control record is two int16, version (0) and type. Its value is a message: for transaction
+//! markers with a version before it (`EndTxnMarker`), for the quorum's records without
+//! (`LeaderChangeMessage`, `SnapshotHeaderRecord`, `SnapshotFooterRecord`, `KRaftVersionRecord`,
+//! `VotersRecord`).
 
 use bytes::Bytes;
 
@@ -58,7 +59,8 @@ impl ControlRecordType {
         [v0, v1, t0, t1]
     }
 
-    /// The type in a control record's key: `Ok(None)` for one that readers must skip. A newer key may be longer.
+    /// The type in a control record's key: `Ok(None)` for one that readers must skip. A newer key may be
+    /// longer.
     ///
     /// # Errors
     /// [`RecordsError::InvalidRecord`] for fewer than four bytes or a negative version.
@@ -115,8 +117,9 @@ impl EndTransactionMarker {
     }
 }
 
-/// A control batch of records with these types and encoded values, one after another from the base offset on. Control
-/// batches are never compressed; `is_control` and `compression` of `options` do not count. `timestamp` is Unix ms.
+/// A control batch of records with these types and encoded values, one after another from the base offset on.
+/// Control batches are never compressed; `is_control` and `compression` of `options` do not count.
+/// `timestamp` is Unix ms.
 ///
 /// # Errors
 /// As [`BatchBuilder::append`] and [`BatchBuilder::build`].
@@ -133,8 +136,8 @@ pub fn control_batch(
     builder.build()
 }
 
-/// The batch that ends a transaction of a producer in a partition (`MemoryRecords.withEndTransactionMarker`). Base offset
-/// and leader epoch are left to the leader. `timestamp` is Unix ms.
+/// The batch that ends a transaction of a producer in a partition (`MemoryRecords.withEndTransactionMarker`).
+/// Base offset and leader epoch are left to the leader. `timestamp` is Unix ms.
 ///
 /// # Errors
 /// [`RecordsError::InvalidBuild`] for a negative producer id, epoch or timestamp.

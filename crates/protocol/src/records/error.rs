@@ -82,8 +82,8 @@ pub enum RecordsError {
 impl RecordsError {
     /// The code a client is told.
     ///
-    /// Kafka answers a batch whose compressed part it cannot decode, and one with an unassigned codec id, with
-    /// `UNKNOWN_SERVER_ERROR` and a stack trace; here the first is `INVALID_RECORD` and the second
+    /// Kafka answers a batch whose compressed part it cannot decode, and one with an unassigned codec id,
+    /// with `UNKNOWN_SERVER_ERROR` and a stack trace; here the first is `INVALID_RECORD` and the second
     /// `UNSUPPORTED_COMPRESSION_TYPE`: no client retries any of the three.
     pub fn error_code(&self) -> ErrorCode {
         match self {
@@ -123,8 +123,8 @@ pub struct RecordsInvalid {
     /// For people. Kafka puts it into the response only when single records were refused, see
     /// [`Self::response_message`].
     pub message: String,
-    /// The records that were refused; empty when the batch as a whole was. Bounded by the size of the batch, so that a
-    /// small compressed batch cannot ask for a huge answer.
+    /// The records that were refused; empty when the batch as a whole was. Bounded by the size of the batch,
+    /// so that a small compressed batch cannot ask for a huge answer.
     pub record_errors: Vec<RecordError>,
 }
 

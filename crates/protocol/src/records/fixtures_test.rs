@@ -164,7 +164,8 @@ fn control_batches_are_those_of_java() {
     check(fixture!("voters"), ControlRecordType::KRaftVoters, quorum(2));
 }
 
-/// Prints batches for `RecordFixtures check`: each codec and level, raw snappy, and what validation makes of a batch.
+/// Prints batches for `RecordFixtures check`: each codec and level, raw snappy, and what validation makes of
+/// a batch.
 #[test]
 #[ignore = "its output is for tests/compat/java/records/RecordFixtures.java"]
 fn records_for_java() {

@@ -1,6 +1,8 @@
-//! Mutated batches: whatever the bytes, every entry point answers, within its limit, and what it accepts is sound.
+//! Mutated batches: whatever the bytes, every entry point answers, within its limit, and what it accepts is
+//! sound.
 //!
-//! Bounded and seeded, so that a failure repeats exactly. Debug builds check every arithmetic operation on the way.
+//! Bounded and seeded, so that a failure repeats exactly. Debug builds check every arithmetic operation on
+//! the way.
 
 use bytes::Bytes;
 

@@ -9,8 +9,8 @@ use super::{
 /// Smallest length field of any format: the overhead of a record of magic 0.
 const LENGTH_MIN: i32 = 14;
 
-/// The header of a batch, decoded. Fields are as on the wire and unchecked but for magic and length; the layout stands in
-/// the module documentation.
+/// The header of a batch, decoded. Fields are as on the wire and unchecked but for magic and length; the
+/// layout stands in the module documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
     pub(super) base_offset: i64,
@@ -48,11 +48,13 @@ impl Default for BatchHeader {
 }
 
 impl BatchHeader {
-    /// The size of the batch that starts `bytes`, if enough of it is there to tell, checked as Kafka checks it before
-    /// anything else (`ByteBufferLogInputStream.nextBatchSize`). Needs 17 bytes; the batch need not be complete.
+    /// The size of the batch that starts `bytes`, if enough of it is there to tell, checked as Kafka checks
+    /// it before anything else (`ByteBufferLogInputStream.nextBatchSize`). Needs 17 bytes; the batch need not
+    /// be complete.
     ///
     /// # Errors
-    /// [`RecordsError::Incomplete`] with fewer than 17 bytes; the errors of [`Self::parse`] for a wrong length or magic.
+    /// [`RecordsError::Incomplete`] with fewer than 17 bytes; the errors of [`Self::parse`] for a wrong
+    /// length or magic.
     pub fn peek_size(bytes: &[u8]) -> Result<usize, RecordsError> {
         let available = bytes.len();
         let incomplete = RecordsError::Incomplete { needed: super::HEADER_SIZE_UP_TO_MAGIC, available };
@@ -79,8 +81,8 @@ impl BatchHeader {
     /// Decodes the header at the start of `bytes`; the records behind it need not be there.
     ///
     /// # Errors
-    /// [`RecordsError::Incomplete`] when `bytes` is shorter than the header, otherwise what is wrong with its length or
-    /// magic.
+    /// [`RecordsError::Incomplete`] when `bytes` is shorter than the header, otherwise what is wrong with its
+    /// length or magic.
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordsError> {
         Self::peek_size(bytes)?;
         let Some(bytes) = bytes.first_chunk::<BATCH_HEADER_SIZE>() else {
@@ -194,8 +196,8 @@ impl BatchHeader {
         self.attributes.is_control()
     }
 
-    /// From when on (Unix ms) compaction may remove the batch's tombstones and markers; `None` until compaction has
-    /// decided.
+    /// From when on (Unix ms) compaction may remove the batch's tombstones and markers; `None` until
+    /// compaction has decided.
     pub fn delete_horizon_ms(&self) -> Option<i64> {
         self.attributes.has_delete_horizon().then_some(self.base_timestamp)
     }

@@ -1,7 +1,7 @@
 //! Record batches, format v2: view, iteration, validation, building, compression.
 //!
-//! A batch is what producers send, logs store, and consumers fetch, byte for byte the same in all three places. Its
-//! layout (`org.apache.kafka.common.record.internal.DefaultRecordBatch`), all numbers big-endian:
+//! A batch is what producers send, logs store, and consumers fetch, byte for byte the same in all three
+//! places. Its layout (`org.apache.kafka.common.record.internal.DefaultRecordBatch`), all numbers big-endian:
 //!
 //! | bytes | field | notes |
 //! | --- | --- | --- |
@@ -33,8 +33,8 @@
 //! | `analyze`, `validate`, `walk`, `rebuild` | what a log checks and changes before it appends; the result is [`ValidatedRecords`] |
 //! | `compression`, `codec` | which codecs there are, and how they work |
 //!
-//! *Invariant:* no input makes this module panic, and no input makes it allocate more than a small multiple of its own
-//! size, or of the limit that the caller gave for decompressed data.
+//! *Invariant:* no input makes this module panic, and no input makes it allocate more than a small multiple
+//! of its own size, or of the limit that the caller gave for decompressed data.
 
 mod analyze;
 mod attributes;
@@ -108,6 +108,8 @@ mod builder_test;
 mod fixtures_test;
 #[cfg(test)]
 mod fuzz_test;
+#[cfg(test)]
+mod judge_test;
 #[cfg(test)]
 mod record_test;
 #[cfg(test)]

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::ErrorCode;
 
-/// A batch of codec `target` with the records of `batch`, whose decompressed payload is `payload`, and consecutive offsets.
+/// A batch of codec `target` with the records of `batch`, whose decompressed payload is `payload`, and
+/// consecutive offsets.
 pub(super) fn rebuild(
     batch: &RecordBatch<'_>,
     payload: &[u8],

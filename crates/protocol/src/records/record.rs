@@ -1,8 +1,9 @@
 //! One record inside a batch.
 //!
-//! Layout (`org.apache.kafka.common.record.internal.DefaultRecord`): varint length of what follows, one byte of unused
-//! attributes, varlong timestamp delta, varint offset delta, key and value each behind a varint length (negative: null),
-//! varint headers count, and per header a key behind a varint length and a value behind one (negative: null).
+//! Layout (`org.apache.kafka.common.record.internal.DefaultRecord`): varint length of what follows, one byte
+//! of unused attributes, varlong timestamp delta, varint offset delta, key and value each behind a varint
+//! length (negative: null), varint headers count, and per header a key behind a varint length and a value
+//! behind one (negative: null).
 
 use bytes::Bytes;
 
@@ -17,7 +18,8 @@ const MALFORMED: RecordsError = RecordsError::InvalidRecord("Found invalid recor
 pub struct Record {
     /// Offset in the partition.
     pub offset: i64,
-    /// Unix ms; -1: none. The batch's append time when its timestamp type is [`TimestampType::LogAppendTime`].
+    /// Unix ms; -1: none. The batch's append time when its timestamp type is
+    /// [`TimestampType::LogAppendTime`].
     pub timestamp: i64,
     /// Sequence number of its idempotent producer, or -1.
     pub sequence: i32,
@@ -176,8 +178,8 @@ pub(super) fn body_size<'h>(
         + headers_size
 }
 
-/// Appends a record whose [`body_size`] is `body_size` and which has `headers_count` headers. All lengths must fit an
-/// `i32`, which the caller has checked through `body_size`.
+/// Appends a record whose [`body_size`] is `body_size` and which has `headers_count` headers. All lengths
+/// must fit an `i32`, which the caller has checked through `body_size`.
 pub(super) fn put_record<'h>(
     out: &mut Vec<u8>,
     body_size: i32,

@@ -8,8 +8,9 @@ use crate::Str;
 
 /// Yields each record of a batch where it lies. Ends after the first error.
 ///
-/// As in Kafka, the records must fill the payload: bytes behind the last one are an error, and so is a payload that ends
-/// before the header's count is reached. A batch with count 0 has no records whatever its payload is.
+/// As in Kafka, the records must fill the payload: bytes behind the last one are an error, and so is a
+/// payload that ends before the header's count is reached. A batch with count 0 has no records whatever its
+/// payload is.
 #[derive(Clone, Debug)]
 pub struct RecordRefs<'a> {
     cursor: Cursor<'a>,
@@ -52,8 +53,8 @@ impl<'a> Iterator for RecordRefs<'a> {
 
 impl std::iter::FusedIterator for RecordRefs<'_> {}
 
-/// Yields each record of a batch as an owned [`Record`] that shares one buffer with the others. Ends after the first
-/// error; see [`RecordRefs`] for what is one.
+/// Yields each record of a batch as an owned [`Record`] that shares one buffer with the others. Ends after
+/// the first error; see [`RecordRefs`] for what is one.
 #[derive(Clone, Debug)]
 pub struct RecordIter {
     header: BatchHeader,

@@ -1,9 +1,10 @@
 //! What a leader checks and changes before it appends a batch (`LogValidator`).
 //!
-//! Kafka decodes every record of every batch here, and decompresses it for that. Ottla looks at the header and the CRC, and
-//! at the records only where the header cannot answer: the topic is compacted, it has a codec of its own, it limits how far
-//! timestamps may lie in the past, or the header's own timestamps are out of bounds or contradict each other. A producer
-//! that sends a header which is right and records which are not thus gets them stored, and its consumers cannot read them.
+//! Kafka decodes every record of every batch here, and decompresses it for that. Ottla looks at the header
+//! and the CRC, and at the records only where the header cannot answer: the topic is compacted, it has a
+//! codec of its own, it limits how far timestamps may lie in the past, or the header's own timestamps are out
+//! of bounds or contradict each other. A producer that sends a header which is right and records which are
+//! not thus gets them stored, and its consumers cannot read them.
 
 use std::fmt::Display;
 
@@ -43,8 +44,8 @@ pub struct ValidateOptions<'a> {
     pub level: CompressionLevel,
     /// `message.timestamp.type`.
     pub timestamp_type: TimestampType,
-    /// `message.timestamp.before.max.ms`: how far a timestamp may lie in the past. Anything but `i64::MAX` makes every batch be
-    /// decoded.
+    /// `message.timestamp.before.max.ms`: how far a timestamp may lie in the past. Anything but `i64::MAX`
+    /// makes every batch be decoded.
     pub timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`: how far a timestamp may lie in the future.
     pub timestamp_after_max_ms: i64,
@@ -56,7 +57,8 @@ pub struct ValidateOptions<'a> {
     pub now_ms: i64,
     /// Who appends.
     pub origin: AppendOrigin,
-    /// Most bytes that a batch may decompress to where it has to be decompressed at all. Kafka has no such limit.
+    /// Most bytes that a batch may decompress to where it has to be decompressed at all. Kafka has no such
+    /// limit.
     pub decompressed_max_bytes: usize,
 }
 
@@ -79,8 +81,9 @@ impl Default for ValidateOptions<'_> {
     }
 }
 
-/// Checks what a Produce request of this `version` may contain in one partition (`ProduceRequest.validateRecords`): exactly
-/// one batch, of magic 2, and zstd only from version 7 on. Does not look further than the headers.
+/// Checks what a Produce request of this `version` may contain in one partition
+/// (`ProduceRequest.validateRecords`): exactly one batch, of magic 2, and zstd only from version 7 on. Does
+/// not look further than the headers.
 ///
 /// # Errors
 /// `INVALID_RECORD`, `UNSUPPORTED_COMPRESSION_TYPE`, or `CORRUPT_MESSAGE` for bytes that are no batch.
@@ -112,15 +115,16 @@ pub fn validate_produce_records(version: i16, records: &[u8]) -> Result<(), Reco
     }
 }
 
-/// Validates the one batch in `records` and gives it offsets from `base_offset` on, and `leader_epoch`. A cut-off batch behind
-/// it is dropped, as Kafka does.
+/// Validates the one batch in `records` and gives it offsets from `base_offset` on, and `leader_epoch`. A
+/// cut-off batch behind it is dropped, as Kafka does.
 ///
-/// The batch's own bytes are kept where that is possible: with the producer's codec nothing is decompressed, copied or
-/// decoded. [`TimestampType::LogAppendTime`] changes the header and its CRC, nothing more.
+/// The batch's own bytes are kept where that is possible: with the producer's codec nothing is decompressed,
+/// copied or decoded. [`TimestampType::LogAppendTime`] changes the header and its CRC, nothing more.
 ///
 /// # Errors
-/// What Kafka answers: `CORRUPT_MESSAGE` (no batch, wrong CRC), `MESSAGE_TOO_LARGE`, `INVALID_RECORD`, `INVALID_TIMESTAMP`,
-/// `UNSUPPORTED_COMPRESSION_TYPE`; see [`RecordsError::error_code`] for where Ottla answers more clearly.
+/// What Kafka answers: `CORRUPT_MESSAGE` (no batch, wrong CRC), `MESSAGE_TOO_LARGE`, `INVALID_RECORD`,
+/// `INVALID_TIMESTAMP`, `UNSUPPORTED_COMPRESSION_TYPE`; see [`RecordsError::error_code`] for where Ottla
+/// answers more clearly.
 pub fn validate_and_assign(
     records: &Bytes,
     base_offset: i64,
@@ -152,12 +156,18 @@ pub fn validate_and_assign(
 
     let payload = walk::payload(&batch, options.decompressed_max_bytes)?;
     let Walked { max_timestamp, offsets_in_order } = walk::check_records(&batch, &payload, options)?;
-    // Some old clients number compressed records wrongly; Kafka repairs what they send rather than refuse it.
-    if target == source && (offsets_in_order || source == Compression::None) {
-        in_place(&batch, records, source, Assigned { base_offset, leader_epoch, max_timestamp }, options)
-    } else {
-        rebuild::rebuild(&batch, &payload, source, target, base_offset, leader_epoch, options)
+    if target != source {
+        return rebuild::rebuild(&batch, &payload, source, target, base_offset, leader_epoch, options);
     }
+    if !offsets_in_order && source != Compression::None {
+        // Kafka would rebuild the batch, as it did for old formats, and then fails with UNKNOWN_SERVER_ERROR
+        // because it has not kept the records. Without compression it lets them pass.
+        return Err(RecordsInvalid::new(
+            ErrorCode::InvalidRecord,
+            format!("Records have no consecutive offsets in topic partition {}", options.partition),
+        ));
+    }
+    in_place(&batch, records, source, Assigned { base_offset, leader_epoch, max_timestamp }, options)
 }
 
 /// The one batch of `records`: format v2 never has more in one append.
@@ -177,8 +187,8 @@ fn single_batch(records: &Bytes) -> Result<RecordBatch<'_>, RecordsInvalid> {
     }
 }
 
-/// `LogValidator.validateBatch`. Count and offsets must agree for every origin here, not only for clients: they are what
-/// offsets are assigned from.
+/// `LogValidator.validateBatch`. Count and offsets must agree for every origin here, not only for clients:
+/// they are what offsets are assigned from.
 fn check_header(batch: &RecordBatch<'_>, options: &ValidateOptions<'_>) -> Result<(), RecordsInvalid> {
     let partition = options.partition;
     let invalid = |message: String| Err(RecordsInvalid::new(ErrorCode::InvalidRecord, message));
@@ -234,8 +244,10 @@ fn needs_walk(batch: &RecordBatch<'_>, options: &ValidateOptions<'_>) -> bool {
         (TimestampType::CreateTime, TimestampType::CreateTime) => {
             options.timestamp_before_max_ms != i64::MAX
                 || max > options.now_ms.saturating_add(options.timestamp_after_max_ms)
-                // A max timestamp below the first one is wrong. Kafka corrects it, and so does the walk.
+                // A max timestamp below the first one is wrong, and one of -1 is only right when no record
+                // has a timestamp. Kafka corrects it, and so does the walk.
                 || max < base
+                || max <= NO_TIMESTAMP
                 || base < NO_TIMESTAMP
         }
     }

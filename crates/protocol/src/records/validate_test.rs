@@ -350,8 +350,8 @@ fn a_wrong_max_timestamp_is_corrected() {
 }
 
 #[test]
-fn records_numbered_wrongly_are_renumbered_when_they_are_seen() {
-    let renumbered = |codec: Compression| {
+fn records_numbered_wrongly() {
+    let misnumbered = |codec: Compression| {
         // Offset delta of the first record: 61 + length, attributes, timestamp delta.
         let plain = tampered(&of(Compression::None, KEYED), |bytes| bytes[64] = 8);
         let (batch, _) = RecordBatch::parse(&plain).unwrap();
@@ -360,13 +360,13 @@ fn records_numbered_wrongly_are_renumbered_when_they_are_seen() {
         header.attributes = header.attributes.with_compression(codec);
         Bytes::from([&header.seal(&payload).unwrap()[..], &payload].concat())
     };
-    let options = ValidateOptions { is_compacted: true, ..defaults() };
-    let validated = accepted(&renumbered(Compression::Lz4), &options);
-    assert!(validated.rebuilt);
-    assert_eq!(validated.target_compression(), Compression::Lz4);
+    let compacted = ValidateOptions { is_compacted: true, ..defaults() };
+    refused(&misnumbered(Compression::Lz4), &compacted, ErrorCode::InvalidRecord, "no consecutive offsets");
+    // As in Kafka: not looked at without compression, and put right where the batch is built anew anyway.
+    accepted(&misnumbered(Compression::None), &compacted);
+    let other = ValidateOptions { topic_compression: Some(Compression::Gzip), ..defaults() };
+    let validated = accepted(&misnumbered(Compression::Lz4), &other);
     assert_eq!(read(&validated).iter().map(|r| r.offset).collect::<Vec<_>>(), [100, 101, 102]);
-    // Kafka does this for compressed batches only.
-    assert!(!accepted(&renumbered(Compression::None), &options).rebuilt);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::{BATCH_HEADER_SIZE, BatchHeader, Compression};
 
-/// One batch that has passed validation, with its offsets assigned: a header of its own, and records that are a slice of the
-/// request unless they had to be rebuilt. Write both with one vectored write.
+/// One batch that has passed validation, with its offsets assigned: a header of its own, and records that are
+/// a slice of the request unless they had to be rebuilt. Write both with one vectored write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidatedRecords {
     pub(super) header: BatchHeader,
@@ -60,8 +60,8 @@ impl ValidatedRecords {
         self.header.max_timestamp()
     }
 
-    /// What the time index is to say about [`Self::max_timestamp`]: the last offset of the batch, since Kafka looks for it no
-    /// deeper than in the header; -1 when there is no timestamp.
+    /// What the time index is to say about [`Self::max_timestamp`]: the last offset of the batch, since Kafka
+    /// looks for it no deeper than in the header; -1 when there is no timestamp.
     pub fn offset_of_max_timestamp(&self) -> i64 {
         if self.max_timestamp() == super::NO_TIMESTAMP { -1 } else { self.last_offset() }
     }

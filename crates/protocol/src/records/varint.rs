@@ -1,6 +1,7 @@
 //! Zig-zag variable-length integers, as records use them (`ByteUtils.readVarint`, `readVarlong`).
 //!
-//! Kafka accepts any encoding of up to five bytes (ten for a long) and drops the bits that do not fit; so does this.
+//! Kafka accepts any encoding of up to five bytes (ten for a long) and drops the bits that do not fit; so
+//! does this.
 
 /// A place in a buffer that never reads past its end.
 #[derive(Clone, Copy, Debug)]

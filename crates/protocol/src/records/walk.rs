@@ -11,8 +11,8 @@ use crate::ErrorCode;
 /// Record errors that any batch may be answered with.
 const RECORD_ERRORS_MIN: usize = 128;
 
-/// Bytes of a batch per further record error: about the smallest record. Kafka has no bound, so that a hundred bytes of zstd
-/// can ask for an answer of gigabytes.
+/// Bytes of a batch per further record error: about the smallest record. Kafka has no bound, so that a
+/// hundred bytes of zstd can ask for an answer of gigabytes.
 const BYTES_PER_RECORD_ERROR: usize = 8;
 
 /// What the records of a batch are like.

@@ -1,5 +1,5 @@
-//! LZ4 frames as Java's `Lz4BlockOutputStream` writes and `Lz4BlockInputStream` reads them: version 1, independent blocks of
-//! 64 KiB, no content size, no content checksum.
+//! LZ4 frames as Java's `Lz4BlockOutputStream` writes and `Lz4BlockInputStream` reads them: version 1,
+//! independent blocks of 64 KiB, no content size, no content checksum.
 
 use std::io::Write;
 

@@ -1,8 +1,9 @@
 //! Compression and bounded decompression of a batch's records.
 //!
-//! Sizes that compressed data declare are never believed: output grows with what really comes out, up to the caller's
-//! limit. What each codec needs beside its output is bounded by the codec: 32 KiB (gzip), 64 KiB (snappy), two blocks of at
-//! most 4 MiB (lz4), a window of at most 128 MiB (zstd, which touches no more of it than it writes).
+//! Sizes that compressed data declare are never believed: output grows with what really comes out, up to the
+//! caller's limit. What each codec needs beside its output is bounded by the codec: 32 KiB (gzip), 64 KiB
+//! (snappy), two blocks of at most 4 MiB (lz4), a window of at most 128 MiB (zstd, which touches no more of
+//! it than it writes).
 
 mod gzip;
 mod lz4;
@@ -29,8 +30,8 @@ pub fn compress(codec: Compression, level: CompressionLevel, input: &[u8]) -> Re
 /// Decompresses `input` to at most `limit` bytes.
 ///
 /// # Errors
-/// [`RecordsError::DecompressedTooLarge`] when there is more to come at `limit`; [`RecordsError::Decompress`] for data that
-/// are not of this codec.
+/// [`RecordsError::DecompressedTooLarge`] when there is more to come at `limit`; [`RecordsError::Decompress`]
+/// for data that are not of this codec.
 pub fn decompress(codec: Compression, input: &[u8], limit: usize) -> Result<Vec<u8>, RecordsError> {
     match codec {
         Compression::None if input.len() > limit => Err(RecordsError::DecompressedTooLarge { limit }),

@@ -1,7 +1,9 @@
-//! Snappy in the framing of the Java library (xerial), which all of Kafka's clients write; raw blocks are read as well.
+//! Snappy in the framing of the Java library (xerial), which all of Kafka's clients write; raw blocks are
+//! read as well.
 //!
-//! A stream is 16 bytes of header (magic, version, lowest compatible version) and then chunks: a big-endian int32 length
-//! and a raw block of so many bytes. Streams may be joined: a header can stand where a chunk could begin.
+//! A stream is 16 bytes of header (magic, version, lowest compatible version) and then chunks: a big-endian
+//! int32 length and a raw block of so many bytes. Streams may be joined: a header can stand where a chunk
+//! could begin.
 
 use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
 
@@ -17,8 +19,8 @@ const VERSION: i32 = 1;
 /// Bytes before compression per chunk, as `SnappyOutputStream` cuts them.
 const CHUNK_SIZE: usize = 32 * 1024;
 
-/// No raw block grows by more than this: its best element makes 64 bytes out of three. A length prefix that claims more is a
-/// lie, and is found out before anything is allocated for it.
+/// No raw block grows by more than this: its best element makes 64 bytes out of three. A length prefix that
+/// claims more is a lie, and is found out before anything is allocated for it.
 const RATIO_MAX: usize = 22;
 
 pub(super) fn compress(input: &[u8], out: &mut Vec<u8>) -> Result<(), RecordsError> {

@@ -7,7 +7,8 @@ use crate::records::{Compression, RecordsError};
 
 const CODEC: Compression = Compression::Zstd;
 
-/// Largest window a frame may ask for, as a power of two: what Kafka's clients write at most, and read by default.
+/// Largest window a frame may ask for, as a power of two: what Kafka's clients write at most, and read by
+/// default.
 const WINDOW_LOG_MAX: u32 = 27;
 
 pub(super) fn compress(input: &[u8], level: i32, out: &mut Vec<u8>) -> Result<(), RecordsError> {
