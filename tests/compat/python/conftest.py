@@ -1,0 +1,58 @@
+"""Fixtures that all three clients share. The broker's address comes in OTTLA_COMPAT_BOOTSTRAP."""
+
+import os
+import time
+import uuid
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+
+@pytest.fixture(scope="session")
+def bootstrap():
+    return os.environ["OTTLA_COMPAT_BOOTSTRAP"]
+
+
+@pytest.fixture(scope="session")
+def librdkafka_admin(bootstrap):
+    return AdminClient({"bootstrap.servers": bootstrap})
+
+
+def unique(prefix):
+    return f"{prefix}-{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def name():
+    """A name that nothing else has."""
+    return unique("n")
+
+
+@pytest.fixture
+def group():
+    return unique("g")
+
+
+@pytest.fixture
+def make_topic(librdkafka_admin):
+    """make_topic(partitions=1, **configs) -> name of a topic that is there."""
+
+    def make(partitions=1, **configs):
+        t = unique("t")
+        config = {k.replace("_", "."): str(v) for k, v in configs.items()}
+        librdkafka_admin.create_topics([NewTopic(t, partitions, 1, config=config)])[t].result(20)
+        eventually(lambda: t in librdkafka_admin.list_topics(t, timeout=10).topics and len(librdkafka_admin.list_topics(t, timeout=10).topics[t].partitions) == partitions)
+        return t
+
+    return make
+
+
+def eventually(ok, seconds=30):
+    """Waits until ok() is true; the last value is given back."""
+    end = time.monotonic() + seconds
+    while True:
+        value = ok()
+        if value:
+            return value
+        assert time.monotonic() < end, "not within the time"
+        time.sleep(0.05)
