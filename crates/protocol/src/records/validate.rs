@@ -27,7 +27,8 @@ pub enum AppendOrigin {
     Client,
     /// The group or transaction coordinator of this broker: may write control batches.
     Coordinator,
-    /// The leader of the metadata quorum, which has set the leader epoch itself.
+    /// The leader of the metadata quorum, which has set offsets and leader epoch itself: Kafka only analyzes
+    /// what it appends ([`super::analyze`]). Validation with this origin checks the epoch and sets offsets.
     RaftLeader,
     /// The partition's leader, through replication.
     Replication,
