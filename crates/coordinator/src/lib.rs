@@ -1,1 +1,54 @@
-//! ottla-coordinator
+//! Coordinators as replicated state machines: today the group coordinator, for classic groups and committed offsets.
+//!
+//! What it is: Kafka's `GroupCoordinatorShard` and what lies under it. An operation takes a request and the time, and
+//! returns a [`CoordinatorResult`]: records to append, answers to send now, answers to send once the records are
+//! committed, timers to arm. State changes in [`GroupCoordinatorShard::replay`], which also runs at start-up.
+//!
+//! What it is not: it has no clock, socket, file, thread or randomness, does not know the log that it writes to, nor who
+//! may do what. [`CoordinatorRuntime`] performs results against a [`RecordLog`], still without any of these; a
+//! driver supplies the log and the time.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `shard` | [`GroupCoordinatorShard`]: one partition of `__consumer_offsets` |
+//! | `group/` | groups by type; `group/classic/` the classic one, one file per request |
+//! | `offsets/` | committed offsets, one file per request |
+//! | `records` | the records of `__consumer_offsets` |
+//! | `timeline` | a map that can be read as of the last commit |
+//! | `result`, `reply`, `timers` | what an operation returns |
+//! | `errors` | errors as clients are told them |
+//! | `runtime` | performs results |
+
+mod config;
+mod context;
+pub mod errors;
+mod group;
+mod offsets;
+mod partition;
+mod records;
+mod reply;
+mod result;
+mod runtime;
+mod shard;
+mod timeline;
+mod timers;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::{GroupCoordinatorConfig, NEW_MEMBER_JOIN_TIMEOUT_MS};
+pub use context::RequestContext;
+pub use group::classic::ClassicGroupState;
+pub use group::classic::join::validate_join_group;
+pub use group::classic::sync::validate_sync_group;
+pub use group::{GroupExplanation, GroupType};
+pub use offsets::{
+    OffsetAndMetadata, OffsetKey, offset_fetch_group_error, offset_fetch_groups, offset_fetch_response,
+};
+pub use partition::partition_for;
+pub use records::CoordinatorRecord;
+pub use reply::{Reply, ReplyId};
+pub use result::{CoordinatorResult, Deferred, GroupEvent, ProducerIdAndEpoch, WriteOptions};
+pub use runtime::{Append, Appended, CoordinatorRuntime, Outcome, RecordLog};
+pub use shard::{GroupCoordinatorShard, ReplayError, Replayed};
+pub use timers::{TimerAction, TimerKey, TimerQueue};

@@ -1,0 +1,103 @@
+//! Groups, of whatever type. Today that is the classic one; consumer, share and streams groups become variants.
+
+pub mod classic;
+mod delete;
+mod describe;
+mod explain;
+mod list;
+
+pub use explain::GroupExplanation;
+
+use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::list_groups_response::ListedGroup;
+
+use crate::group::classic::ClassicGroup;
+use crate::offsets::ExpirationBase;
+
+/// Longest text, in bytes, that the records of a group can carry.
+pub(crate) const TEXT_LENGTH_MAX: usize = i16::MAX as usize;
+
+/// The type of a group (`Group.GroupType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupType {
+    /// KIP-848.
+    Consumer,
+    /// Rebalanced by its members.
+    Classic,
+    /// KIP-932.
+    Share,
+    /// KIP-1071.
+    Streams,
+}
+
+impl GroupType {
+    /// As ListGroups shows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            GroupType::Consumer => "consumer",
+            GroupType::Classic => "classic",
+            GroupType::Share => "share",
+            GroupType::Streams => "streams",
+        }
+    }
+}
+
+/// A group.
+#[derive(Clone, Debug)]
+pub(crate) enum Group {
+    Classic(ClassicGroup),
+}
+
+impl Group {
+    pub fn group_type(&self) -> GroupType {
+        match self {
+            Group::Classic(_) => GroupType::Classic,
+        }
+    }
+
+    /// The state's name, as tools show it.
+    pub fn state_name(&self) -> &'static str {
+        match self {
+            Group::Classic(group) => group.state().name(),
+        }
+    }
+
+    /// Whether the group has no members.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Group::Classic(group) => group.is_empty(),
+        }
+    }
+
+    /// Whether members read this topic.
+    pub fn is_subscribed_to(&self, topic: &str) -> bool {
+        match self {
+            Group::Classic(group) => group.is_subscribed_to(topic),
+        }
+    }
+
+    /// From when on the retention of offsets runs; `None`: they do not expire.
+    pub fn expiration_base(&self) -> Option<ExpirationBase> {
+        match self {
+            Group::Classic(group) => group.expiration_base(),
+        }
+    }
+
+    pub fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
+        match self {
+            Group::Classic(group) => group.validate_offset_delete(),
+        }
+    }
+
+    pub fn validate_delete(&self) -> Result<(), ErrorCode> {
+        match self {
+            Group::Classic(group) => group.validate_delete(),
+        }
+    }
+
+    pub fn as_listed(&self) -> ListedGroup {
+        match self {
+            Group::Classic(group) => group.as_listed(),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! OffsetCommit (`OffsetMetadataManager.commitOffset`).
+
+use ottla_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
+use ottla_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use ottla_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use ottla_protocol::{ErrorCode, Str, Uuid};
+
+use crate::context::RequestContext;
+use crate::errors::offset_commit_error;
+use crate::group::Group;
+use crate::group::classic::{ClassicGroup, ClassicGroupState, CommitValidation};
+use crate::offsets::{OffsetAndMetadata, OffsetKey};
+use crate::records::{CoordinatorRecord, offset_commit_record};
+use crate::reply::{Reply, ReplyId};
+use crate::result::CoordinatorResult;
+use crate::shard::GroupCoordinatorShard;
+
+/// `OffsetCommitRequest.DEFAULT_RETENTION_TIME`: the broker's retention holds.
+const DEFAULT_RETENTION_TIME: i64 = -1;
+
+impl GroupCoordinatorShard {
+    /// Commits the offsets of a group, or of a consumer without a group (generation -1).
+    ///
+    /// The request's topics carry their names, and their ids as far as they are known; the caller has resolved
+    /// one from the other and answers unknown topics itself. The answer waits for the commit of the records.
+    pub fn commit_offset(
+        &mut self,
+        context: &RequestContext,
+        request: &OffsetCommitRequest,
+        reply_id: ReplyId,
+        now_ms: i64,
+    ) -> CoordinatorResult {
+        let mut out = CoordinatorResult::default();
+        if let Err(error) = self.validate_offset_commit(context, request, now_ms, &mut out) {
+            out.reply(reply_id, Reply::OffsetCommit(offset_commit_error(request, error)));
+            return out;
+        }
+        let expire_timestamp_ms = (request.retention_time_ms != DEFAULT_RETENTION_TIME)
+            .then(|| now_ms.saturating_add(request.retention_time_ms));
+        let mut response = OffsetCommitResponse::default();
+        for topic in &request.topics {
+            let partitions = topic.partitions.iter().map(|partition| {
+                let key =
+                    OffsetKey::new(request.group_id.clone(), topic.name.clone(), partition.partition_index);
+                let offset = from_request(topic.topic_id, partition, now_ms, expire_timestamp_ms);
+                let error = match self.offset_record(&key, &offset) {
+                    Ok(record) => {
+                        out.records.push(record);
+                        ErrorCode::None
+                    }
+                    Err(error) => error,
+                };
+                OffsetCommitResponsePartition {
+                    partition_index: partition.partition_index,
+                    error_code: error.code(),
+                }
+            });
+            response.topics.push(OffsetCommitResponseTopic {
+                name: topic.name.clone(),
+                topic_id: topic.topic_id,
+                partitions: partitions.collect(),
+            });
+        }
+        out.reply_after_commit(reply_id, Reply::OffsetCommit(response));
+        out
+    }
+
+    /// The record of an offset, or why it can't be committed.
+    pub(super) fn offset_record(
+        &self,
+        key: &OffsetKey,
+        offset: &OffsetAndMetadata,
+    ) -> Result<CoordinatorRecord, ErrorCode> {
+        if is_too_long(&offset.metadata, self.config.offset_metadata_max_bytes) {
+            return Err(ErrorCode::OffsetMetadataTooLarge);
+        }
+        // Only its metadata can make a record impossible: in version 1 it is limited to 32 KiB.
+        offset_commit_record(key, offset).map_err(|_| ErrorCode::OffsetMetadataTooLarge)
+    }
+
+    fn validate_offset_commit(
+        &mut self,
+        context: &RequestContext,
+        request: &OffsetCommitRequest,
+        now_ms: i64,
+        out: &mut CoordinatorResult,
+    ) -> Result<(), ErrorCode> {
+        let group =
+            match self.group_for_commit(&request.group_id, request.generation_id_or_member_epoch, now_ms) {
+                Ok(group) => group,
+                // From version 9 on, clients know the error that says what is the matter.
+                Err(ErrorCode::IllegalGeneration) if context.api_version >= 9 => {
+                    return Err(ErrorCode::GroupIdNotFound);
+                }
+                Err(error) => return Err(error),
+            };
+        group.validate_offset_commit(&CommitValidation {
+            member_id: &request.member_id,
+            group_instance_id: request.group_instance_id.as_ref(),
+            generation_id: request.generation_id_or_member_epoch,
+            is_transactional: false,
+        })?;
+        // Committing keeps the session alive.
+        if matches!(group.state(), ClassicGroupState::Stable | ClassicGroupState::PreparingRebalance) {
+            group.reschedule_heartbeat(&request.member_id, now_ms, out);
+        }
+        Ok(())
+    }
+
+    /// The group to which offsets are committed. A consumer that manages its partitions itself has none: its
+    /// offsets make a simple group, one without members or protocol type.
+    pub(super) fn group_for_commit(
+        &mut self,
+        group_id: &Str,
+        generation_id: i32,
+        now_ms: i64,
+    ) -> Result<&mut ClassicGroup, ErrorCode> {
+        if self.groups.get(group_id).is_none() {
+            if generation_id >= 0 {
+                return Err(ErrorCode::IllegalGeneration);
+            }
+            if group_id.len() > crate::group::TEXT_LENGTH_MAX {
+                return Err(ErrorCode::InvalidGroupId);
+            }
+            self.create_classic_group(group_id, now_ms);
+        }
+        match self.groups.get_mut(group_id) {
+            Some(Group::Classic(group)) => Ok(group),
+            None => Err(ErrorCode::UnknownServerError),
+        }
+    }
+}
+
+fn from_request(
+    topic_id: Uuid,
+    partition: &OffsetCommitRequestPartition,
+    now_ms: i64,
+    expire_timestamp_ms: Option<i64>,
+) -> OffsetAndMetadata {
+    OffsetAndMetadata {
+        committed_offset: partition.committed_offset,
+        leader_epoch: (partition.committed_leader_epoch != -1).then_some(partition.committed_leader_epoch),
+        metadata: partition.committed_metadata.clone().unwrap_or_default(),
+        commit_timestamp_ms: now_ms,
+        expire_timestamp_ms,
+        record_offset: -1,
+        topic_id,
+    }
+}
+
+/// Whether a text has more UTF-16 units than `units_max`.
+fn is_too_long(text: &str, units_max: i32) -> bool {
+    let units_max = usize::try_from(units_max).unwrap_or(0);
+    // No text has more units than bytes.
+    text.len() > units_max && text.encode_utf16().count() > units_max
+}
+
+#[cfg(test)]
+#[path = "commit_test.rs"]
+mod tests;

@@ -1,0 +1,146 @@
+//! Answers to requests.
+
+use ottla_protocol::messages::delete_groups_response::DeletableGroupResult;
+use ottla_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use ottla_protocol::messages::{
+    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
+    SyncGroupResponse, TxnOffsetCommitResponse,
+};
+use ottla_protocol::{ErrorCode, Str};
+
+use crate::errors::{coordinator_error, offset_fetch_error};
+
+/// Names a request that waits for its answer. Chosen by the driver, unique among the requests in flight. The
+/// coordinator answers each once, possibly much later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReplyId(pub u64);
+
+/// An answer, fit for the version in which the request came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// To JoinGroup.
+    JoinGroup(JoinGroupResponse),
+    /// To SyncGroup.
+    SyncGroup(SyncGroupResponse),
+    /// To Heartbeat.
+    Heartbeat(HeartbeatResponse),
+    /// To LeaveGroup.
+    LeaveGroup(LeaveGroupResponse),
+    /// To OffsetCommit.
+    OffsetCommit(OffsetCommitResponse),
+    /// To TxnOffsetCommit.
+    TxnOffsetCommit(TxnOffsetCommitResponse),
+    /// To one group of an OffsetFetch. See [`offset_fetch_response`](crate::offset_fetch_response).
+    OffsetFetch(OffsetFetchResponseGroup),
+    /// To OffsetDelete.
+    OffsetDelete(OffsetDeleteResponse),
+    /// To the groups of a DeleteGroups that live in this shard.
+    DeleteGroups(Vec<DeletableGroupResult>),
+}
+
+impl Reply {
+    /// The answer when the records behind this one could not be written or committed.
+    #[must_use]
+    pub fn into_error(self, error: ErrorCode) -> Reply {
+        let code = coordinator_error(error).code();
+        match self {
+            Reply::JoinGroup(response) => Reply::JoinGroup(JoinGroupResponse {
+                error_code: code,
+                protocol_name: response.protocol_name.filter(|_| false),
+                ..Default::default()
+            }),
+            Reply::SyncGroup(_) => {
+                Reply::SyncGroup(SyncGroupResponse { error_code: code, ..Default::default() })
+            }
+            Reply::Heartbeat(_) => {
+                Reply::Heartbeat(HeartbeatResponse { error_code: code, ..Default::default() })
+            }
+            Reply::LeaveGroup(_) => {
+                Reply::LeaveGroup(LeaveGroupResponse { error_code: code, ..Default::default() })
+            }
+            Reply::OffsetCommit(mut response) => {
+                let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+                partitions.for_each(|partition| partition.error_code = code);
+                Reply::OffsetCommit(response)
+            }
+            Reply::TxnOffsetCommit(mut response) => {
+                let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+                partitions.for_each(|partition| partition.error_code = code);
+                Reply::TxnOffsetCommit(response)
+            }
+            Reply::OffsetFetch(response) => Reply::OffsetFetch(OffsetFetchResponseGroup {
+                group_id: response.group_id,
+                error_code: offset_fetch_error(error).code(),
+                ..Default::default()
+            }),
+            Reply::OffsetDelete(_) => {
+                Reply::OffsetDelete(OffsetDeleteResponse { error_code: code, ..Default::default() })
+            }
+            Reply::DeleteGroups(mut results) => {
+                results.iter_mut().for_each(|result| result.error_code = code);
+                Reply::DeleteGroups(results)
+            }
+        }
+    }
+}
+
+/// A JoinGroup that waits, and the version that its answer must fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JoinWaiter {
+    pub reply_id: ReplyId,
+    pub api_version: i16,
+}
+
+impl JoinWaiter {
+    /// The answer, with what its version can't carry replaced as Kafka replaces it
+    /// (`JoinGroupResponse`'s constructor).
+    pub fn answer(self, mut response: JoinGroupResponse) -> (ReplyId, Reply) {
+        response.protocol_name = match response.protocol_name {
+            None if self.api_version < 7 => Some(Str::new()),
+            Some(name) if self.api_version >= 7 && name.is_empty() => None,
+            name => name,
+        };
+        (self.reply_id, Reply::JoinGroup(response))
+    }
+
+    /// An error, with the member id that goes with it.
+    pub fn error(self, member_id: Str, error: ErrorCode) -> (ReplyId, Reply) {
+        self.answer(JoinGroupResponse { member_id, error_code: error.code(), ..Default::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_protocol::encode_message;
+
+    use super::*;
+
+    #[test]
+    fn join_answers_fit_every_version() {
+        for api_version in 0..=9 {
+            let waiter = JoinWaiter { reply_id: ReplyId(1), api_version };
+            let (_, reply) = waiter.clone().error(Str::from_static("m"), ErrorCode::UnknownMemberId);
+            let Reply::JoinGroup(response) = reply else { unreachable!() };
+            assert_eq!(response.protocol_name.is_none(), api_version >= 7);
+            encode_message(&response, api_version).unwrap();
+            let (_, reply) =
+                waiter.answer(JoinGroupResponse { protocol_name: None, ..JoinGroupResponse::default() });
+            let Reply::JoinGroup(response) = reply else { unreachable!() };
+            encode_message(&response, api_version).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_answer_becomes_an_error_for_all_it_covers() {
+        let response = DeletableGroupResult { group_id: Str::from_static("g"), error_code: 0 };
+        let reply = Reply::DeleteGroups(vec![response]).into_error(ErrorCode::NotLeaderOrFollower);
+        let Reply::DeleteGroups(results) = reply else { unreachable!() };
+        assert_eq!(results[0].error_code, ErrorCode::NotCoordinator.code());
+        let group = OffsetFetchResponseGroup { group_id: Str::from_static("g"), ..Default::default() };
+        let Reply::OffsetFetch(group) = Reply::OffsetFetch(group).into_error(ErrorCode::RequestTimedOut)
+        else {
+            unreachable!()
+        };
+        assert_eq!(group.error_code, ErrorCode::NotCoordinator.code());
+    }
+}

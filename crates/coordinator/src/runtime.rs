@@ -1,0 +1,259 @@
+//! Performs what a shard asks for: the part of a driver that needs neither clock nor task
+//! (`CoordinatorRuntime.CoordinatorContext`).
+//!
+//! The owner of the runtime calls it with every request, when the high watermark of the partition has moved, and at
+//! [`next_deadline_ms`](CoordinatorRuntime::next_deadline_ms). Each call returns the answers that are due.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ottla_protocol::ErrorCode;
+
+use crate::config::GroupCoordinatorConfig;
+use crate::records::CoordinatorRecord;
+use crate::reply::{Reply, ReplyId};
+use crate::result::{CoordinatorResult, Deferred, GroupEvent, ProducerIdAndEpoch};
+use crate::shard::{GroupCoordinatorShard, ReplayError};
+use crate::timers::TimerQueue;
+
+/// The partition that a shard's records go to.
+pub trait RecordLog {
+    /// Appends records as one batch.
+    ///
+    /// # Errors
+    /// As the log says; nothing is appended then.
+    fn append(&mut self, append: Append<'_>) -> Result<Appended, ErrorCode>;
+
+    /// Largest sum of keys and values, in bytes, that should go into one batch.
+    fn batch_bytes_max(&self) -> usize;
+}
+
+/// Records to append.
+#[derive(Clone, Copy, Debug)]
+pub struct Append<'a> {
+    /// The records; at least one.
+    pub records: &'a [CoordinatorRecord],
+    /// Whose transaction the batch belongs to, if any.
+    pub producer: Option<ProducerIdAndEpoch>,
+    /// Time stamp of the records, Unix ms.
+    pub now_ms: i64,
+}
+
+/// Where records were appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Offset of the first record.
+    pub base_offset: i64,
+    /// The partition's high watermark after the append: a partition without followers commits at once.
+    pub high_watermark: i64,
+}
+
+/// What a call of the runtime brought.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Outcome {
+    /// Answers to send.
+    pub replies: Vec<(ReplyId, Reply)>,
+    /// What to log.
+    pub events: Vec<GroupEvent>,
+    /// The shard has lost track of its log: unload it, and load it anew.
+    pub broken: Option<ReplayError>,
+}
+
+/// A shard with its timers and what waits for the high watermark.
+#[derive(Debug)]
+pub struct CoordinatorRuntime {
+    shard: GroupCoordinatorShard,
+    timers: TimerQueue,
+    /// What waits, in order of its offset. The offset must be committed, that is, at most the high watermark.
+    waiting: VecDeque<Waiting>,
+    high_watermark: i64,
+    commit_timeout_ms: i64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    end_offset: i64,
+    deadline_ms: i64,
+    deferred: Deferred,
+}
+
+impl CoordinatorRuntime {
+    /// A runtime for a shard that has been loaded: all records below `high_watermark` and beyond have been replayed.
+    /// Arms the timers of its groups.
+    pub fn new(
+        config: &Arc<GroupCoordinatorConfig>,
+        mut shard: GroupCoordinatorShard,
+        high_watermark: i64,
+        log: &mut impl RecordLog,
+        now_ms: i64,
+    ) -> (Self, Outcome) {
+        shard.on_high_watermark(high_watermark);
+        let mut runtime = Self {
+            shard,
+            timers: TimerQueue::default(),
+            waiting: VecDeque::new(),
+            high_watermark,
+            commit_timeout_ms: i64::from(config.offsets_commit_timeout_ms),
+        };
+        let outcome = runtime.run(log, now_ms, |shard| shard.on_loaded(now_ms));
+        (runtime, outcome)
+    }
+
+    /// Runs an operation of the shard, and does what it asks for.
+    pub fn run(
+        &mut self,
+        log: &mut impl RecordLog,
+        now_ms: i64,
+        operation: impl FnOnce(&mut GroupCoordinatorShard) -> CoordinatorResult,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        let result = operation(&mut self.shard);
+        self.perform(result, log, now_ms, &mut outcome);
+        outcome
+    }
+
+    /// The armed timers.
+    pub fn timers(&self) -> &TimerQueue {
+        &self.timers
+    }
+
+    /// The shard, for operations that only read.
+    pub fn shard(&self) -> &GroupCoordinatorShard {
+        &self.shard
+    }
+
+    /// A transaction's marker was appended to the partition at `offset`.
+    pub fn on_end_txn_marker(
+        &mut self,
+        log: &mut impl RecordLog,
+        offset: i64,
+        producer_id: i64,
+        commit: bool,
+        high_watermark: i64,
+        now_ms: i64,
+    ) -> Outcome {
+        self.shard.replay_end_txn_marker(offset, producer_id, commit);
+        self.on_high_watermark(log, high_watermark, now_ms)
+    }
+
+    /// The high watermark of the partition has moved.
+    pub fn on_high_watermark(
+        &mut self,
+        log: &mut impl RecordLog,
+        high_watermark: i64,
+        now_ms: i64,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.advance(high_watermark, log, now_ms, &mut outcome);
+        outcome
+    }
+
+    /// When [`Self::on_deadline`] has something to do, Unix ms.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        let timer = self.timers.next_deadline_ms();
+        let commit = self.waiting.front().map(|waiting| waiting.deadline_ms);
+        timer.into_iter().chain(commit).min()
+    }
+
+    /// Time has passed: fires timers, and gives up waiting for commits.
+    pub fn on_deadline(&mut self, log: &mut impl RecordLog, now_ms: i64) -> Outcome {
+        let mut outcome = Outcome::default();
+        while self.waiting.front().is_some_and(|waiting| waiting.deadline_ms <= now_ms) {
+            let Some(waiting) = self.waiting.pop_front() else { break };
+            let result = self.shard.on_commit_timeout(waiting.deferred, now_ms);
+            self.perform(result, log, now_ms, &mut outcome);
+        }
+        // As many as are armed now: should they arm others for now, those fire in the next call.
+        for _ in 0..self.timers.len() {
+            let Some(key) = self.timers.pop_expired(now_ms) else { break };
+            let result = self.shard.on_timer(&key, now_ms);
+            self.perform(result, log, now_ms, &mut outcome);
+        }
+        outcome
+    }
+
+    /// The partition is no longer served here: answers all who wait.
+    pub fn unload(mut self, now_ms: i64) -> Outcome {
+        let mut outcome = Outcome::default();
+        for waiting in std::mem::take(&mut self.waiting) {
+            let result = self.shard.on_records_failed(waiting.deferred, ErrorCode::NotCoordinator, now_ms);
+            outcome.replies.extend(result.replies);
+            outcome.events.extend(result.events);
+        }
+        let result = self.shard.on_unloaded(now_ms);
+        outcome.replies.extend(result.replies);
+        outcome.events.extend(result.events);
+        outcome
+    }
+
+    fn perform(
+        &mut self,
+        result: CoordinatorResult,
+        log: &mut impl RecordLog,
+        now_ms: i64,
+        outcome: &mut Outcome,
+    ) {
+        let CoordinatorResult { records, write, replies, deferred, timers, events } = result;
+        timers.into_iter().for_each(|timer| self.timers.apply(timer));
+        outcome.replies.extend(replies);
+        outcome.events.extend(events);
+        let batches = if write.atomic { vec![&records[..]] } else { split(&records, log.batch_bytes_max()) };
+        for batch in batches.into_iter().filter(|batch| !batch.is_empty()) {
+            match log.append(Append { records: batch, producer: write.producer, now_ms }) {
+                Ok(appended) => {
+                    if let Err(error) = self.shard.on_records_appended(write, batch, appended.base_offset) {
+                        outcome.broken = Some(error);
+                    }
+                    self.advance(appended.high_watermark, log, now_ms, outcome);
+                }
+                Err(error) => {
+                    let result = self.shard.on_records_failed(deferred, error, now_ms);
+                    self.perform(result, log, now_ms, outcome);
+                    return;
+                }
+            }
+        }
+        if deferred.is_empty() {
+            return;
+        }
+        let end_offset = self.shard.log_end_offset();
+        if end_offset <= self.high_watermark {
+            let result = self.shard.on_records_committed(deferred, now_ms);
+            self.perform(result, log, now_ms, outcome);
+        } else {
+            let deadline_ms = now_ms.saturating_add(self.commit_timeout_ms);
+            self.waiting.push_back(Waiting { end_offset, deadline_ms, deferred });
+        }
+    }
+
+    fn advance(&mut self, high_watermark: i64, log: &mut impl RecordLog, now_ms: i64, outcome: &mut Outcome) {
+        self.high_watermark = self.high_watermark.max(high_watermark);
+        self.shard.on_high_watermark(self.high_watermark);
+        while self.waiting.front().is_some_and(|waiting| waiting.end_offset <= self.high_watermark) {
+            let Some(waiting) = self.waiting.pop_front() else { return };
+            let result = self.shard.on_records_committed(waiting.deferred, now_ms);
+            self.perform(result, log, now_ms, outcome);
+        }
+    }
+}
+
+/// Cuts records into batches of at most `bytes_max`, or of one record that is larger.
+fn split(records: &[CoordinatorRecord], bytes_max: usize) -> Vec<&[CoordinatorRecord]> {
+    let mut batches = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (at, record) in records.iter().enumerate() {
+        let size = record.key.len() + record.value.as_ref().map_or(0, |value| value.len());
+        if at > start && bytes + size > bytes_max {
+            batches.push(&records[start..at]);
+            (start, bytes) = (at, 0);
+        }
+        bytes += size;
+    }
+    batches.push(&records[start..]);
+    batches
+}
+
+#[cfg(test)]
+#[path = "runtime_test.rs"]
+mod tests;

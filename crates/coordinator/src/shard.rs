@@ -1,0 +1,265 @@
+//! One partition of `__consumer_offsets`: its groups and their offsets.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ottla_protocol::messages::GroupMetadataValue;
+use ottla_protocol::{DecodeError, ErrorCode, Str};
+
+use crate::config::GroupCoordinatorConfig;
+use crate::group::Group;
+use crate::group::classic::{ClassicAction, ClassicGroup, Env};
+use crate::offsets::{OffsetAndMetadata, OffsetKey, OffsetStore};
+use crate::records::{CoordinatorRecord, GroupRecord, decode_record};
+use crate::result::{CoordinatorResult, Deferred, WriteOptions};
+use crate::timeline::TimelineMap;
+use crate::timers::TimerKey;
+
+/// The coordinator of the groups of one partition of `__consumer_offsets` (`GroupCoordinatorShard`).
+///
+/// Its life: [`new`](Self::new), [`replay`](Self::replay) of the whole partition, [`on_loaded`](Self::on_loaded),
+/// then requests and timers, at last [`on_unloaded`](Self::on_unloaded). Operations return a
+/// [`CoordinatorResult`], which says what the driver has to do.
+///
+/// *Invariant:* offsets, and which groups there are, change in `replay` only. The one exception is a group that
+/// is created ahead of its first record, and taken back should that not be written. What a classic group
+/// and its members are about to agree on is not persisted and changes with their requests.
+#[derive(Debug)]
+pub struct GroupCoordinatorShard {
+    pub(crate) config: Arc<GroupCoordinatorConfig>,
+    pub(crate) groups: TimelineMap<Str, Group>,
+    pub(crate) offsets: OffsetStore,
+    /// Offset of the record that will be written next.
+    log_end_offset: i64,
+}
+
+/// What a record meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// It changed the state, or described what is so already.
+    Applied,
+    /// Its type, given here, is not kept by this coordinator: it stays in the log, without effect. Kafka's
+    /// records of newer kinds of groups are such.
+    Ignored(i16),
+}
+
+/// A record that can't be read. The partition is damaged, or was written by a version that we do not know; its groups
+/// must not be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the record at offset {offset} can't be read: {error}")]
+pub struct ReplayError {
+    /// Offset of the record.
+    pub offset: i64,
+    /// What is wrong with it.
+    pub error: DecodeError,
+}
+
+impl GroupCoordinatorShard {
+    /// A shard without groups.
+    pub fn new(config: Arc<GroupCoordinatorConfig>) -> Self {
+        Self { config, groups: TimelineMap::default(), offsets: OffsetStore::default(), log_end_offset: 0 }
+    }
+
+    /// Applies a record of the partition: every record when loading, and those that the shard's own operations
+    /// wrote (see [`Self::on_records_appended`]).
+    ///
+    /// `producer_id` is that of the batch if it is transactional. Records come in the order of their offsets.
+    ///
+    /// # Errors
+    /// When the record can't be read. Nothing has changed then.
+    pub fn replay(
+        &mut self,
+        offset: i64,
+        producer_id: Option<i64>,
+        key: &Bytes,
+        value: Option<&Bytes>,
+    ) -> Result<Replayed, ReplayError> {
+        self.log_end_offset = self.log_end_offset.max(offset.saturating_add(1));
+        match decode_record(key, value).map_err(|error| ReplayError { offset, error })? {
+            GroupRecord::Offset(key, value) => {
+                // Offsets of a group that has no record of its own: a simple group, or one of another kind.
+                if value.is_some() && self.groups.get(&key.group_id).is_none() {
+                    let group = ClassicGroup::new(key.group_id.clone(), None);
+                    self.groups.insert(offset, key.group_id.clone(), Group::Classic(group));
+                }
+                self.offsets.replay(offset, producer_id, key, value);
+            }
+            GroupRecord::ClassicGroup(group_id, Some(value)) => {
+                let group = ClassicGroup::from_record(group_id.clone(), &value);
+                self.groups.insert(offset, group_id, Group::Classic(group));
+            }
+            GroupRecord::ClassicGroup(group_id, None) => {
+                self.groups.remove(offset, &group_id);
+            }
+            GroupRecord::Other(record_type) => return Ok(Replayed::Ignored(record_type)),
+        }
+        Ok(Replayed::Applied)
+    }
+
+    /// A transaction of `producer_id` has ended: applies the control record at `offset`, when loading and when the
+    /// marker is written.
+    pub fn replay_end_txn_marker(&mut self, offset: i64, producer_id: i64, commit: bool) {
+        self.log_end_offset = self.log_end_offset.max(offset.saturating_add(1));
+        self.offsets.end_transaction(offset, producer_id, commit);
+    }
+
+    /// Everything below `high_watermark` is committed. Plain reads show it from now on. To be called before loading
+    /// too, so that nothing is remembered that need not be.
+    pub fn on_high_watermark(&mut self, high_watermark: i64) {
+        self.groups.commit(high_watermark);
+        self.offsets.commit(high_watermark);
+    }
+
+    /// The partition has been read to its end: arms the timers of the members.
+    pub fn on_loaded(&mut self, now_ms: i64) -> CoordinatorResult {
+        let mut out = CoordinatorResult::default();
+        for (_, group) in self.groups.iter_mut() {
+            match group {
+                Group::Classic(group) => {
+                    group.on_loaded(&mut Env { config: &self.config, now_ms, out: &mut out });
+                }
+            }
+        }
+        self.schedule_group_expiration(now_ms, &mut out);
+        out
+    }
+
+    /// The partition is served by another broker now, or not at all: answers all who wait with NOT_COORDINATOR.
+    /// The driver forgets the shard's timers, after it has handed what it deferred to [`Self::on_records_failed`].
+    pub fn on_unloaded(&mut self, now_ms: i64) -> CoordinatorResult {
+        let mut out = CoordinatorResult::default();
+        for (_, group) in self.groups.iter_mut() {
+            match group {
+                Group::Classic(group) => {
+                    group.on_unloaded(&mut Env { config: &self.config, now_ms, out: &mut out });
+                }
+            }
+        }
+        out.timers.clear();
+        out
+    }
+
+    /// Records of a result were appended; the first got `base_offset`, the others follow without a gap. `write` is the
+    /// result's.
+    ///
+    /// # Errors
+    /// When one of them can't be read back, which nothing but a bug could bring about.
+    pub fn on_records_appended(
+        &mut self,
+        write: WriteOptions,
+        records: &[CoordinatorRecord],
+        base_offset: i64,
+    ) -> Result<(), ReplayError> {
+        let producer_id = write.producer.map(|producer| producer.producer_id);
+        for (offset, record) in (base_offset..).zip(records) {
+            if write.replay {
+                self.replay(offset, producer_id, &record.key, record.value.as_ref())?;
+            }
+            self.log_end_offset = self.log_end_offset.max(offset.saturating_add(1));
+        }
+        Ok(())
+    }
+
+    /// What was deferred may happen: everything written before it is committed.
+    pub fn on_records_committed(&mut self, deferred: Deferred, now_ms: i64) -> CoordinatorResult {
+        let mut out = CoordinatorResult { replies: deferred.replies, ..Default::default() };
+        if let Some(action) = deferred.action
+            && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
+        {
+            group.committed(action, &mut Env { config: &self.config, now_ms, out: &mut out });
+        }
+        out
+    }
+
+    /// The records were not appended: takes back what was done ahead of them, and answers with errors.
+    pub fn on_records_failed(
+        &mut self,
+        deferred: Deferred,
+        error: ErrorCode,
+        now_ms: i64,
+    ) -> CoordinatorResult {
+        let created = match &deferred.action {
+            Some(ClassicAction::GroupCreated { group_id }) => Some(group_id.clone()),
+            _ => None,
+        };
+        let mut out = self.fail(deferred, error, now_ms);
+        if let Some(group_id) = created {
+            self.groups.forget(&group_id);
+            // Armed for members that are no more.
+            out.timers.clear();
+        }
+        out
+    }
+
+    /// The records were appended, but not committed within `offsets.commit.timeout.ms`: answers with errors. What the
+    /// records say holds, and may yet be committed.
+    pub fn on_commit_timeout(&mut self, deferred: Deferred, now_ms: i64) -> CoordinatorResult {
+        self.fail(deferred, ErrorCode::RequestTimedOut, now_ms)
+    }
+
+    /// A timer has fired.
+    pub fn on_timer(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
+        let (TimerKey::ClassicHeartbeat { group_id, .. }
+        | TimerKey::ClassicJoin { group_id }
+        | TimerKey::ClassicSync { group_id }) = key
+        else {
+            return self.cleanup_expired(now_ms);
+        };
+        let mut out = CoordinatorResult::default();
+        if let Some(Group::Classic(group)) = self.groups.get_mut(group_id) {
+            let mut env = Env { config: &self.config, now_ms, out: &mut out };
+            match key {
+                TimerKey::ClassicHeartbeat { member_id, .. } => group.on_heartbeat_timer(member_id, &mut env),
+                TimerKey::ClassicJoin { .. } => group.on_join_timer(&mut env),
+                TimerKey::ClassicSync { .. } => group.on_sync_timer(&mut env),
+                TimerKey::GroupExpiration => {}
+            }
+        }
+        out
+    }
+
+    /// The offset that the next record will get, as far as the shard knows.
+    pub fn log_end_offset(&self) -> i64 {
+        self.log_end_offset
+    }
+
+    /// Number of groups.
+    pub fn groups_len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// All committed offsets, in order, as of the last write.
+    pub fn offsets(&self) -> impl Iterator<Item = (&OffsetKey, &OffsetAndMetadata)> {
+        self.offsets.iter()
+    }
+
+    /// What of the groups would be found again after a restart: for each group that is not in a rebalance, its
+    /// record without the time stamp.
+    pub fn persistent_groups(&self) -> impl Iterator<Item = (&Str, GroupMetadataValue)> {
+        self.groups.iter().filter_map(|(group_id, group)| match group {
+            Group::Classic(group) => Some((group_id, group.persistent()?)),
+        })
+    }
+
+    /// Creates a group ahead of its first record.
+    pub(crate) fn create_classic_group(&mut self, group_id: &Str, now_ms: i64) {
+        let group_id = crate::records::owned(group_id);
+        let group = ClassicGroup::new(group_id.clone(), Some(now_ms));
+        self.groups.insert(self.log_end_offset, group_id, Group::Classic(group));
+    }
+
+    fn fail(&mut self, deferred: Deferred, error: ErrorCode, now_ms: i64) -> CoordinatorResult {
+        let mut out = CoordinatorResult::default();
+        out.replies.extend(deferred.replies.into_iter().map(|(id, reply)| (id, reply.into_error(error))));
+        if let Some(action) = deferred.action
+            && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
+        {
+            group.failed(action, error, &mut Env { config: &self.config, now_ms, out: &mut out });
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+#[path = "shard_test.rs"]
+mod tests;
