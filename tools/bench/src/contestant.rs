@@ -39,6 +39,8 @@ pub enum Kind {
     Ottla,
     /// Apache Kafka 4.3.1 from Maven Central.
     Kafka,
+    /// A sink that does only what no broker can leave out; it takes records and gives none.
+    Floor,
 }
 
 impl fmt::Display for Kind {
@@ -46,6 +48,7 @@ impl fmt::Display for Kind {
         f.pad(match self {
             Kind::Ottla => "Ottla",
             Kind::Kafka => "Kafka",
+            Kind::Floor => "floor",
         })
     }
 }
@@ -86,7 +89,7 @@ impl Workplace {
         let (port, controller_port) = (free_port()?, free_port()?);
         let config = folder.join("server.properties");
         fs::write(&config, self.server_properties(&folder, port, controller_port))?;
-        let mut command = self.command(kind, &folder, &config)?;
+        let mut command = self.command(kind, &folder, &config, port)?;
         let log = File::create(folder.join("process.log"))?;
         command.current_dir(&folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let began = Instant::now();
@@ -121,23 +124,38 @@ impl Workplace {
         text
     }
 
-    fn command(&self, kind: Kind, folder: &Path, config: &Path) -> Result<Command> {
-        if kind == Kind::Ottla {
-            ensure!(self.ottla.is_file(), "no Ottla binary at {}", self.ottla.display());
-            let mut command = Command::new(&self.ottla);
-            command.arg("server").arg("--config").arg(config);
-            return Ok(command);
+    fn command(&self, kind: Kind, folder: &Path, config: &Path, port: u16) -> Result<Command> {
+        match kind {
+            Kind::Ottla => {
+                ensure!(self.ottla.is_file(), "no Ottla binary at {}", self.ottla.display());
+                let mut command = Command::new(&self.ottla);
+                command.arg("server").arg("--config").arg(config);
+                Ok(command)
+            }
+            Kind::Kafka => {
+                let class_path = self.class_path()?;
+                format_storage(class_path, folder, config)?;
+                let mut command = Command::new("java");
+                command.args(KAFKA_JVM).args(["-cp", class_path, "kafka.Kafka"]).arg(config);
+                Ok(command)
+            }
+            Kind::Floor => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args(["--be-floor", &port.to_string()]).arg(folder.join("sink"));
+                Ok(command)
+            }
         }
-        let class_path = self.class_path()?;
-        let mut format = Command::new("java");
-        format.args(["-Xmx256m", "-cp", class_path, "kafka.tools.StorageTool", "format", "--standalone"]);
-        format.args(["-t", CLUSTER_ID, "-c"]).arg(config).current_dir(folder);
-        let output = format.output().context("starting java")?;
-        ensure!(output.status.success(), "kafka-storage: {}", String::from_utf8_lossy(&output.stderr));
-        let mut command = Command::new("java");
-        command.args(KAFKA_JVM).args(["-cp", class_path, "kafka.Kafka"]).arg(config);
-        Ok(command)
     }
+}
+
+/// What Apache Kafka wants done once before its first start.
+fn format_storage(class_path: &str, folder: &Path, config: &Path) -> Result<()> {
+    let mut format = Command::new("java");
+    format.args(["-Xmx256m", "-cp", class_path, "kafka.tools.StorageTool", "format", "--standalone"]);
+    format.args(["-t", CLUSTER_ID, "-c"]).arg(config).current_dir(folder);
+    let output = format.output().context("starting java")?;
+    ensure!(output.status.success(), "kafka-storage: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
 
 impl Drop for Workplace {

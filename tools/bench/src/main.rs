@@ -7,6 +7,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `contestant`, `kafka_dist` | starting and stopping a broker, of either kind |
+//! | `floor` | a sink that does only what no broker can leave out |
 //! | `process`, `machine` | what /proc says of a broker, and of everything else |
 //! | `wire`, `topic`, `generator` | our own client: one thread, prepared frames |
 //! | `perf_tools` | Kafka's own producer and consumer benchmarks as clients |
@@ -15,6 +16,7 @@
 //! | `rotation`, `stats`, `report` | turns, ratios, table |
 
 mod contestant;
+mod floor;
 mod footprint;
 mod generator;
 mod kafka_dist;
@@ -28,7 +30,7 @@ mod topic;
 mod wire;
 mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -74,6 +76,9 @@ struct Args {
     /// Measure although the machine is busy.
     #[arg(long)]
     force: bool,
+    /// Be the floor: a sink on this port, writing to this file.
+    #[arg(long, hide = true, num_args = 2, value_names = ["PORT", "FILE"])]
+    be_floor: Option<Vec<String>>,
 }
 
 /// How much is measured.
@@ -120,6 +125,9 @@ impl Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let Some([port, file]) = args.be_floor.as_deref() {
+        return floor::serve(port.parse()?, Path::new(file));
+    }
     let effort = args.effort();
     if let Some(busy) = machine::too_busy()?
         && !args.force
@@ -131,7 +139,12 @@ fn main() -> Result<()> {
     if footprint::ROWS.iter().any(|row| args.wants(row)) {
         footprint::measure(&place, [args.a, args.b], effort, &mut report)?;
     }
-    let rows: Vec<work::Work> = work::ROWS.iter().copied().filter(|row| args.wants(&row.name())).collect();
+    let rows: Vec<work::Work> = work::ROWS
+        .iter()
+        .copied()
+        .filter(|row| args.wants(&row.name()))
+        .filter(|row| row.suits(args.a) && row.suits(args.b))
+        .collect();
     if !rows.is_empty() {
         let brokers = [place.start(args.a, "a")?, place.start(args.b, "b")?];
         rotation::warm_up(&brokers, effort)?;

@@ -48,14 +48,14 @@ impl Report {
         self.steal_max = self.steal_max.max(steal);
         if self.lines.is_empty() {
             let [a, b] = self.kinds;
-            println!("{:<58} {:>10} {:>10} {:>8}  90 % of medians", "", a, b, "ratio");
+            println!("{:<67} {:>10} {:>10} {:>8}  90 % of medians", "", a, b, "ratio");
         }
         let metrics: Vec<Metric> =
             pairs.first().map(|[a, _]| a.iter().map(|(m, _)| *m).collect()).unwrap_or_default();
         for metric in metrics {
             let line = Line::new(name, metric, pairs);
             println!(
-                "{:<58} {:>10} {:>10} {:>8}  {} .. {}",
+                "{:<67} {:>10} {:>10} {:>8}  {} .. {}",
                 format!("{name}: {}", metric.label()),
                 short(line.a),
                 short(line.b),

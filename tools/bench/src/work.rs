@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-use crate::contestant::Broker;
+use crate::contestant::{Broker, Kind};
 use crate::generator::{self, Moved, Produce};
 use crate::perf_tools::{self, ProducerPerformance};
 use crate::process::cpu_seconds;
@@ -115,6 +115,11 @@ impl Work {
             Work::Consume { client } => format!("consume 1 KB{}", client.suffix()),
             Work::Latency { acks: a } => format!("produce one 1 KB record at a time, acks={}", acks(a)),
         }
+    }
+
+    /// Whether this kind of broker can do it at all.
+    pub fn suits(self, kind: Kind) -> bool {
+        kind != Kind::Floor || !matches!(self, Work::Consume { .. })
     }
 
     /// Makes the topic as it must be before the first slice.
