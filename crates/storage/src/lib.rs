@@ -41,6 +41,8 @@ pub mod names;
 mod piece;
 pub mod producer_state;
 pub mod segment;
+#[cfg(test)]
+mod test_support;
 mod trash;
 
 pub use config::LogConfig;

@@ -30,7 +30,19 @@ mod roll;
 mod truncate;
 
 #[cfg(test)]
-mod log_test;
+mod append_test;
+#[cfg(test)]
+mod failure_test;
+#[cfg(test)]
+mod model_test;
+#[cfg(test)]
+mod read_test;
+#[cfg(test)]
+mod recovery_test;
+#[cfg(test)]
+mod retention_test;
+#[cfg(test)]
+mod transactions_test;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -232,6 +232,7 @@ impl<'a> Loading<'a> {
     }
 
     fn rebuild_missing_indexes(&mut self, sizes: &BTreeMap<i64, FileSizes>) -> io::Result<()> {
+        let interval = self.options.config.index_interval_bytes;
         for segment in &mut self.segments {
             let has_index = sizes.get(&segment.base_offset).is_some_and(|s| s.index.is_some());
             let is_sane = segment.txns.is_sane(self.env)?;
@@ -242,7 +243,7 @@ impl<'a> Loading<'a> {
             if segment.size() > 0 {
                 tracing::warn!("Rebuilding the index files of {}", path.display());
             }
-            segment.rebuild_indexes(self.env).map_err(|e| e.into_io(&path))?;
+            segment.rebuild_indexes(self.env, interval).map_err(|e| e.into_io(&path))?;
         }
         Ok(())
     }

@@ -20,9 +20,6 @@ pub mod verification;
 
 pub use snapshot_files::snapshot_path;
 
-#[cfg(test)]
-mod producer_state_test;
-
 use std::collections::{BTreeMap, HashMap};
 
 use ottla_protocol::records::AppendOrigin;

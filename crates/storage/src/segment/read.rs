@@ -8,6 +8,8 @@ use super::Segment;
 use super::lazy_file::SegmentEnv;
 use super::scanner::{LOOKUP_BUFFER, SCAN_BUFFER, ScanError, ScannedBatch, Scanner};
 
+use crate::config::LogConfig;
+
 /// A timestamp and the offset it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampOffset {
@@ -66,7 +68,9 @@ impl Segment {
             Err(ScanError::Invalid { .. }) if start > 0 => {
                 let path = self.log_path(env);
                 tracing::warn!("The index of {} does not fit its batches; rebuilding it", path.display());
-                self.rebuild_indexes(env).map_err(|e| e.into_io(&path))?;
+                // The interval only sets how sparse the index is; the usual one will do.
+                let interval = LogConfig::default().index_interval_bytes;
+                self.rebuild_indexes(env, interval).map_err(|e| e.into_io(&path))?;
                 let start = self.index_position(env, offset)?;
                 self.search_from(env, offset, start).map_err(|e| e.into_io(&path))
             }

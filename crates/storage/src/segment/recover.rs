@@ -45,10 +45,12 @@ impl Segment {
     }
 
     /// Builds the two sparse indexes anew, trusting the batches.
-    pub fn rebuild_indexes(&mut self, env: SegmentEnv<'_>) -> Result<(), ScanError> {
-        // The interval only sets how sparse the index is; the usual one will do.
-        let interval = crate::config::LogConfig::default().index_interval_bytes;
-        self.scan_into_indexes::<NoSink>(env, interval, None)?;
+    pub fn rebuild_indexes(
+        &mut self,
+        env: SegmentEnv<'_>,
+        index_interval_bytes: u32,
+    ) -> Result<(), ScanError> {
+        self.scan_into_indexes::<NoSink>(env, index_interval_bytes, None)?;
         self.push_time_entry(env)?;
         self.write_out_indexes(env)?;
         Ok(())
