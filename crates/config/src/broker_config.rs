@@ -1,7 +1,7 @@
 //! The configuration of a broker (Kafka's `KafkaConfig`), typed, for what the broker uses.
 //!
-//! One part per concern, each built from the parsed values; [`validate`] checks what concerns several keys. Keys without a
-//! field are at [`BrokerConfig::values`].
+//! One part per concern, each built from the parsed values; `validate` checks what concerns several keys.
+//! Keys without a field are at [`BrokerConfig::values`].
 
 use crate::error::{ConfigError, Warning};
 use crate::layers::{RawMap, StaticProperties};
@@ -33,7 +33,8 @@ pub struct BrokerConfig {
     pub node_id: i32,
     /// `process.roles`.
     pub roles: ProcessRoles,
-    /// Nothing says which roles this node plays: it is broker and controller, alone, and needs no controller listener.
+    /// Nothing says which roles this node plays: it is broker and controller, alone, and needs no
+    /// controller listener.
     pub standalone: bool,
     /// `broker.rack`.
     pub rack: Option<String>,
@@ -61,13 +62,24 @@ impl BrokerConfig {
     /// Reads the keys and values of a broker.
     ///
     /// # Errors
-    /// Everything that is wrong: values that are not of their type or fail their validator, refused keys, or, if there is
-    /// none of these, keys that contradict each other.
+    /// Everything that is wrong: values that are not of their type or fail their validator, refused keys,
+    /// or, if there is none of these, keys that contradict each other.
     pub fn from_properties(properties: &RawMap) -> Result<(BrokerConfig, Vec<Warning>), Vec<ConfigError>> {
+        let (config, mut warnings) = BrokerConfig::evaluate(properties)?;
+        warnings.extend(values::warnings(config.originals(), config.values()));
+        // Kafka checks this where it opens the logs, so not when the configuration changes at run time.
+        match config.topic_defaults.validate_broker_defaults(config.remote_storage_enabled()) {
+            Ok(()) => Ok((config, warnings)),
+            Err(error) => Err(vec![error]),
+        }
+    }
+
+    /// What `KafkaConfig` checks whenever it is built, at the start and at every change.
+    pub(crate) fn evaluate(properties: &RawMap) -> Result<(BrokerConfig, Vec<Warning>), Vec<ConfigError>> {
         let originals = with_id_synonyms(properties);
         let values = Values::parse(&originals)?;
-        let mut warnings = values::warnings(&originals, &values);
         let config = BrokerConfig::build(originals, values).map_err(|error| vec![error])?;
+        let mut warnings = Vec::new();
         let errors = config.validate(&mut warnings);
         if errors.is_empty() { Ok((config, warnings)) } else { Err(errors) }
     }

@@ -78,8 +78,8 @@ impl ClientMetricsSubscription {
 /// Checks what a subscription is to hold after a change.
 ///
 /// # Errors
-/// Kafka's: an empty name, an unknown key or an interval out of bounds (INVALID_REQUEST), a pattern that is none or a value
-/// that is not of its type (INVALID_CONFIG).
+/// Kafka's: an empty name, an unknown key or an interval out of bounds (INVALID_REQUEST), a pattern that is
+/// none or a value that is not of its type (INVALID_CONFIG).
 pub fn validate(subscription: &str, config: &RawMap) -> Result<(), ConfigError> {
     if subscription.is_empty() {
         return Err(ConfigError::invalid_request("Subscription name can't be empty"));

@@ -21,7 +21,8 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation {
         subject: "`process.roles` not given",
         kafka: "The server does not start.",
-        ottla: "The node is broker and controller in one, with `node.id` 1 and without a controller listener; internal topics get one replica.",
+        ottla: "The node is broker and controller in one, with `node.id` 1 and without a controller \
+                listener; internal topics get one replica.",
     },
     Deviation {
         subject: "Encoding of `server.properties`",
@@ -36,7 +37,8 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation {
         subject: "Names of JVM classes",
         kafka: "A class that cannot be loaded stops the start.",
-        ottla: "Where ignoring the class would betray who set it (authorizer, principals, policies, quotas, configuration providers) the key is refused; elsewhere it is accepted without effect.",
+        ottla: "Where ignoring the class would betray who set it (authorizer, principals, policies, quotas, \
+                configuration providers) the key is refused; elsewhere it is accepted without effect.",
     },
     Deviation {
         subject: "Regular expressions of client metrics subscriptions",
@@ -101,7 +103,8 @@ mod tests {
         assert_eq!(row(Scope::Broker, "num.partitions"), "| `num.partitions` | int | `1` | honoured |\n");
         assert_eq!(
             row(Scope::Broker, "authorizer.class.name"),
-            "| `authorizer.class.name` | string | empty | refused: a broker without its authorizer would let everybody in |\n"
+            "| `authorizer.class.name` | string | empty | refused: a broker without its authorizer would let \
+             everybody in |\n"
         );
         let lines = markdown_table(Scope::Topic).lines().count();
         assert_eq!(lines, 2 + keys::topic_keys().iter().filter(|def| !def.internal).count());

@@ -1,5 +1,5 @@
-//! Answers to DescribeConfigs (Kafka's `ConfigHelper`): every key of a resource with its value, where that comes from, and
-//! what stands behind it.
+//! Answers to DescribeConfigs (Kafka's `ConfigHelper`): every key of a resource with its value, where that
+//! comes from, and what stands behind it.
 
 use crate::dynamic::DynamicBrokerConfig;
 use crate::error::ConfigError;
@@ -94,7 +94,8 @@ pub const fn type_id(ty: Type) -> i8 {
     }
 }
 
-/// The keys of a broker: all that are not for tests, and whatever else is set. `wanted` says which keys were asked for.
+/// The keys of a broker: all that are not for tests, and whatever else is set. `wanted` says which keys
+/// were asked for.
 pub fn broker(config: &DynamicBrokerConfig, wanted: impl Fn(&str) -> bool) -> Vec<ConfigEntry> {
     let current = config.current();
     let mut entries = Vec::new();
@@ -197,14 +198,15 @@ fn broker_entry(
     value: Option<String>,
     per_broker: bool,
 ) -> ConfigEntry {
+    let exact = keys::lookup_broker(name);
     // A key of a listener has the type of the key for all listeners.
-    let def = synonyms::broker_synonyms(name, true).into_iter().find_map(keys::lookup_broker);
+    let def =
+        exact.or_else(|| synonyms::broker_synonyms(name, true).into_iter().find_map(keys::lookup_broker));
     let sensitive = def.is_none_or(KeyDef::sensitive);
     let mut synonyms = broker_value_synonyms(config, name, sensitive);
     if !per_broker {
         synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBrokerConfig);
     }
-    let exact = keys::lookup_broker(name);
     ConfigEntry {
         name: name.to_owned(),
         value: value.filter(|_| !sensitive),
@@ -248,8 +250,9 @@ fn entry_of(def: &'static KeyDef, value: Option<String>, synonyms: Vec<ConfigSyn
     }
 }
 
-/// All values behind a broker key, layer by layer. As in Kafka, what comes before the first one under the key's own name
-/// is dropped, so that `log.retention.ms` shows nothing while only `log.retention.hours` is set.
+/// All values behind a broker key, layer by layer. As in Kafka, what comes before the first one under the
+/// key's own name is dropped, so that `log.retention.ms` shows nothing while only `log.retention.hours` is
+/// set.
 fn broker_value_synonyms(config: &DynamicBrokerConfig, name: &str, sensitive: bool) -> Vec<ConfigSynonym> {
     let names = synonyms::broker_synonyms(name, true);
     let static_config = config.static_config();

@@ -1,23 +1,24 @@
 //! What was changed of a broker's configuration at run time (Kafka's `DynamicBrokerConfig`, KIP-226).
 //!
-//! The layers, first wins: the dynamic configuration of this broker, the dynamic default of the cluster, the static
-//! configuration, Kafka's defaults. A key that is set in a layer hides its synonyms in the layers below: `log.roll.hours` set
-//! at run time counts before `log.roll.ms` in `server.properties`.
+//! The layers, first wins: the dynamic configuration of this broker, the dynamic default of the cluster,
+//! the static configuration, Kafka's defaults. A key that is set in a layer hides its synonyms in the
+//! layers below: `log.roll.ms` set at run time takes `log.roll.hours` of `server.properties` away.
 
 use std::sync::Arc;
 
 use crate::broker_config::BrokerConfig;
 use crate::error::{ConfigError, Warning};
 use crate::java;
-use crate::key_def::{Scope, UpdateMode};
+use crate::key_def::{Scope, Support, UpdateMode};
 use crate::keys;
 use crate::layers::RawMap;
 use crate::synonyms;
-use crate::value;
+use crate::value::{self, Value};
 
 mod reconfigure;
 
-/// Keys that can be changed at run time for single listeners only (Kafka's `SslConfigs.RECONFIGURABLE_CONFIGS`).
+/// Keys that can be changed at run time for single listeners only (Kafka's
+/// `SslConfigs.RECONFIGURABLE_CONFIGS`).
 const PER_LISTENER: &[&str] = &[
     "ssl.key.password",
     "ssl.keystore.certificate.chain",
@@ -94,9 +95,9 @@ impl DynamicBrokerConfig {
         &self.dynamic_broker
     }
 
-    /// Takes over what the metadata says of this broker (`per_broker`) or of the default of all brokers. What cannot be
-    /// applied is left out; the warnings, which Kafka logs as errors, tell of it. If the whole contradicts itself, the
-    /// configuration that held before goes on to hold.
+    /// Takes over what the metadata says of this broker (`per_broker`) or of the default of all brokers.
+    /// What cannot be applied is left out; the warnings, which Kafka logs as errors, tell of it. If the
+    /// whole contradicts itself, the configuration that held before goes on to hold.
     pub fn update(&mut self, persistent: &RawMap, per_broker: bool) -> Vec<Warning> {
         let (usable, mut warnings) = usable(persistent, per_broker);
         match per_broker {
@@ -105,7 +106,7 @@ impl DynamicBrokerConfig {
         }
         let mut merged = self.merged(&self.dynamic_default, &self.dynamic_broker);
         warnings.extend(clamp(&mut merged, &self.current));
-        match BrokerConfig::from_properties(&merged) {
+        match BrokerConfig::evaluate(&merged) {
             Ok((config, _)) => self.current = Arc::new(config),
             Err(errors) => {
                 let what = if per_broker { "Per-broker configs" } else { "Cluster default configs" };
@@ -121,17 +122,15 @@ impl DynamicBrokerConfig {
     /// Checks what this broker (`per_broker`) or the default of all brokers is to hold after a change.
     ///
     /// # Errors
-    /// Kafka's, to be answered with INVALID_REQUEST: keys that cannot be changed, or not so; values that are not of their
-    /// type; values that contradict each other, or the present ones too much.
+    /// Kafka's, to be answered with INVALID_REQUEST: keys that cannot be changed, or not so; values that
+    /// are not of their type; values that contradict each other, or the present ones too much.
     pub fn validate(&self, proposed: &RawMap, per_broker: bool) -> Result<(), ConfigError> {
-        let proposed: RawMap =
-            proposed.iter().filter(|(key, _)| !key.starts_with("config.providers")).map(owned).collect();
-        validate_names_and_types(&proposed, per_broker)?;
+        validate_names_and_types(proposed, per_broker)?;
         let merged = match per_broker {
-            true => self.merged(&self.dynamic_default, &proposed),
-            false => self.merged(&proposed, &self.dynamic_broker),
+            true => self.merged(&self.dynamic_default, proposed),
+            false => self.merged(proposed, &self.dynamic_broker),
         };
-        match BrokerConfig::from_properties(&merged) {
+        match BrokerConfig::evaluate(&merged) {
             Ok((new, _)) => reconfigure::validate(&self.current, &new),
             Err(errors) => Err(errors.into_iter().next().unwrap_or_else(|| ConfigError::config("invalid"))),
         }
@@ -157,7 +156,7 @@ pub fn usable(persistent: &RawMap, per_broker: bool) -> (RawMap, Vec<Warning>) {
     };
     let invalid = persistent
         .iter()
-        .filter(|(key, text)| validate_type(key, text).is_err())
+        .filter(|(key, text)| validate_type(key, text).is_err() || is_refused(key, text))
         .map(|(key, _)| key.clone())
         .collect();
     let source = if per_broker { "broker" } else { "default cluster" };
@@ -197,13 +196,21 @@ fn validate_names_and_types(proposed: &RawMap, per_broker: bool) -> Result<(), C
     check(per_broker_only(proposed), why)
 }
 
-/// Whether the value of a key that can be changed at run time, or of such a key of one listener, is of its type.
+/// Whether the value of a key that can be changed at run time, or of such a key of one listener, is of its
+/// type.
 fn validate_type(key: &str, text: &str) -> Result<(), ConfigError> {
     let name = synonyms::listener_base_name(key).unwrap_or(key);
     match keys::lookup_broker(name) {
         Some(def) if def.dynamic() => value::parse(def, Some(text)).map(|_| ()),
         _ => Ok(()),
     }
+}
+
+/// Whether a broker key is set to what Ottla refuses; a cluster of another making may have stored it.
+fn is_refused(key: &str, text: &str) -> bool {
+    keys::lookup_broker(key).is_some_and(|def| {
+        def.support == Support::Refused && value::parse(def, Some(text)).ok() != Some(Value::default_of(def))
+    })
 }
 
 fn non_dynamic(config: &RawMap) -> Vec<String> {
@@ -225,8 +232,8 @@ fn names_with(config: &RawMap, fits: impl Fn(&str) -> bool) -> Vec<String> {
     config.keys().filter(|key| fits(key)).cloned().collect()
 }
 
-/// Sets the keys of an upper layer; each takes its synonyms of the lower layers away. Of synonyms in one layer the one that
-/// counts comes last in the order of the alphabet, and so stays.
+/// Sets the keys of an upper layer; each takes its synonyms of the lower layers away. Of synonyms in one
+/// layer the one that counts comes last in the order of the alphabet, and so stays.
 fn lay_over(config: &mut RawMap, upper: &RawMap) {
     for (key, text) in upper {
         for synonym in synonyms::broker_synonyms(key, false) {
@@ -253,10 +260,6 @@ fn clamp(config: &mut RawMap, current: &BrokerConfig) -> Vec<Warning> {
         warnings.push(Warning::Note(text));
     }
     warnings
-}
-
-fn owned((key, text): (&String, &String)) -> (String, String) {
-    (key.clone(), text.clone())
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::fmt;
 use crate::key_def::KeyDef;
 use crate::layers::Origin;
 
-/// Which of Kafka's exceptions an error stands for. The wire error code follows from it and from who validates:
-/// the controller answers `Config`, `InvalidConfiguration` and `Unsupported` with INVALID_CONFIG, `InvalidRequest` with
-/// INVALID_REQUEST and the rest with UNKNOWN_SERVER_ERROR; a broker that validates a change of its own configuration
-/// answers `InvalidConfiguration` with INVALID_CONFIG and everything else with INVALID_REQUEST (KAFKA-13609).
+/// Which of Kafka's exceptions an error stands for. The wire error code follows from it and from who
+/// validates: the controller answers `Config`, `InvalidConfiguration` and `Unsupported` with
+/// INVALID_CONFIG, `InvalidRequest` with INVALID_REQUEST and the rest with UNKNOWN_SERVER_ERROR; a broker
+/// that validates a change of its own configuration answers `InvalidConfiguration` with INVALID_CONFIG and
+/// everything else with INVALID_REQUEST (KAFKA-13609).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// `ConfigException`: a value that cannot be, or values that contradict each other.

@@ -75,8 +75,8 @@ const BOUNDS: &[(&str, Option<&str>, Option<&str>)] = &[
 /// Checks what a group is to hold after a change. What it does not set it has from the broker.
 ///
 /// # Errors
-/// Kafka's, to be answered with INVALID_CONFIG: an unknown key, a value that is not of its type or fails its validator, a
-/// value beyond the broker's bounds, or values that contradict each other.
+/// Kafka's, to be answered with INVALID_CONFIG: an unknown key, a value that is not of its type or fails
+/// its validator, a value beyond the broker's bounds, or values that contradict each other.
 pub fn validate(config: &RawMap, broker: &BrokerConfig) -> Result<(), ConfigError> {
     if let Some(unknown) = config.keys().find(|key| keys::lookup(Scope::Group, key).is_none()) {
         let message = format!("Unknown group config name: {unknown}");
@@ -166,8 +166,8 @@ mod tests {
         check(
             &[("share.auto.offset.reset", "never")],
             Err("Invalid value never for configuration share.auto.offset.reset: Invalid value `never` for \
-                 configuration share.auto.offset.reset. The value must be either 'earliest', 'latest' or of the format \
-                 'by_duration:<PnDTnHnMn.nS>'."),
+                 configuration share.auto.offset.reset. The value must be either 'earliest', 'latest' or \
+                 of the format 'by_duration:<PnDTnHnMn.nS>'."),
         );
     }
 }

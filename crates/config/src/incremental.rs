@@ -43,8 +43,8 @@ impl AlterOp {
     }
 }
 
-/// What a key holds after an operation, as the controller computes it (Kafka's `ConfigurationControlManager`): `None` for
-/// nothing. `current` is what it held before.
+/// What a key holds after an operation, as the controller computes it (Kafka's
+/// `ConfigurationControlManager`): `None` for nothing. `current` is what it held before.
 ///
 /// # Errors
 /// Adding to or taking from a key that is no list (INVALID_CONFIG), or a value that is too long.
@@ -69,16 +69,16 @@ pub fn alter(
     };
     if new.encode_utf16().count() > VALUE_LENGTH_MAX {
         let message = format!(
-            "The configuration value cannot be added because it exceeds the maximum value size of {VALUE_LENGTH_MAX} \
-             bytes."
+            "The configuration value cannot be added because it exceeds the maximum value size of \
+             {VALUE_LENGTH_MAX} bytes."
         );
         return Err(ConfigError::invalid_configuration(message).for_key(key));
     }
     Ok(Some(new))
 }
 
-/// As [`alter`] for a broker's own configuration, which the broker checks before it passes the change on (Kafka's
-/// `ConfigAdminManager`).
+/// As [`alter`] for a broker's own configuration, which the broker checks before it passes the change on
+/// (Kafka's `ConfigAdminManager`).
 ///
 /// # Errors
 /// Adding to or taking from a key that is unknown or no list (INVALID_CONFIG).

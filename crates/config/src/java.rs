@@ -10,7 +10,8 @@ fn is_regex_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\x0B' | '\x0C' | '\r')
 }
 
-/// Splits at commas and drops the white space around them (`\s*,\s*`), but not that at the ends. Keeps empty parts.
+/// Splits at commas and drops the white space around them (`\s*,\s*`), but not that at the ends. Keeps
+/// empty parts.
 pub(crate) fn split_commas(text: &str) -> Vec<&str> {
     let last = text.matches(',').count();
     text.split(',')

@@ -1,10 +1,11 @@
-//! The static configuration, layered: `server.properties`, then the environment, then `--override` on the command line;
-//! the later layer wins.
+//! The static configuration, layered: `server.properties`, then the environment, then `--override` on the
+//! command line; the later layer wins.
 //!
 //! **Environment.** `OTTLA_` followed by the key in capitals with underscores for dots sets a broker key:
 //! `OTTLA_LOG_DIRS=/data` is `log.dirs=/data`. A key of one listener works too:
-//! `OTTLA_LISTENER_NAME_INTERNAL_MAX_CONNECTIONS` is `listener.name.internal.max.connections`; where that could be read in
-//! two ways the longer key counts. Broker keys contain no underscores, so no two keys share a variable.
+//! `OTTLA_LISTENER_NAME_INTERNAL_MAX_CONNECTIONS` is `listener.name.internal.max.connections`; where that
+//! could be read in two ways the longer key counts. Broker keys contain no underscores, so no two keys
+//! share a variable.
 
 use std::collections::BTreeMap;
 use std::fmt;

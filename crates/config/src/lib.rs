@@ -1,15 +1,17 @@
 //! Configuration keys of Kafka 4.3: one declaration each, and everything that follows from the declarations.
 //!
-//! - [`KeyDef`] declares a key; the tables are in [`keys`], one file per area of `server.properties`, plus topics, groups,
-//!   quotas and client metrics.
-//! - [`properties`] reads `server.properties`; [`StaticProperties`] lays the environment and the command line over it.
-//! - [`BrokerConfig`] and [`TopicConfig`] are the typed configurations; reading them validates as Kafka does, with Kafka's
-//!   texts, plus what is allowed and a hint.
-//! - [`DynamicBrokerConfig`] holds what was changed at run time, validates changes, and evaluates the layers again.
+//! - [`KeyDef`] declares a key; the tables are in [`keys`], one file per area of `server.properties`, plus
+//!   topics, groups, quotas and client metrics.
+//! - [`properties`] reads `server.properties`; [`StaticProperties`] lays the environment and the command
+//!   line over it.
+//! - [`BrokerConfig`] and [`TopicConfig`] are the typed configurations; reading them validates as Kafka
+//!   does, with Kafka's texts, plus what is allowed and a hint.
+//! - [`DynamicBrokerConfig`] holds what was changed at run time, validates changes, and evaluates the
+//!   layers again.
 //! - [`describe`] answers DescribeConfigs, [`compatibility`] writes the table of keys for the documentation.
 //!
-//! The crate is pure: it opens no file and asks no clock; the environment is an argument. It does not know the wire
-//! protocol: who uses it turns [`ErrorKind`] into error codes.
+//! The crate is pure: it opens no file and asks no clock; the environment is an argument. It does not know
+//! the wire protocol: who uses it turns [`ErrorKind`] into error codes.
 
 pub mod broker_config;
 pub mod client_metrics;

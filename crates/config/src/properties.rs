@@ -1,12 +1,13 @@
 //! The syntax of `java.util.Properties`.
 //!
-//! Lines end with LF, CR or both. `#` and `!` at the start of a line begin a comment. A key ends at the first `=`, `:` or
-//! white space that no backslash precedes; white space around the separator belongs to neither side. A backslash at the
-//! end of a line joins it with the next, whose leading white space is dropped. `\t \n \r \f` and `\uXXXX` are characters,
-//! any other backslash just goes. The tests hold what the JDK's own class makes of the same texts.
+//! Lines end with LF, CR or both. `#` and `!` at the start of a line begin a comment. A key ends at the
+//! first `=`, `:` or white space that no backslash precedes; white space around the separator belongs to
+//! neither side. A backslash at the end of a line joins it with the next, whose leading white space is
+//! dropped. `\t \n \r \f` and `\uXXXX` are characters, any other backslash just goes. The tests hold what
+//! the JDK's own class makes of the same texts.
 //!
-//! Java reads files as ISO-8859-1. [`parse_bytes`] takes them as UTF-8 if they are, so that paths with other letters
-//! mean what they show; see `DEVIATIONS`.
+//! Java reads files as ISO-8859-1. [`parse_bytes`] takes them as UTF-8 if they are, so that paths with
+//! other letters mean what they show; see `DEVIATIONS`.
 
 /// A text that is no properties file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

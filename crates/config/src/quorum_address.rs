@@ -1,4 +1,5 @@
-//! Addresses of `controller.quorum.voters` and `controller.quorum.bootstrap.servers` (Kafka's `QuorumConfig`).
+//! Addresses of `controller.quorum.voters` and `controller.quorum.bootstrap.servers` (Kafka's
+//! `QuorumConfig`).
 
 use std::fmt;
 
@@ -51,7 +52,9 @@ pub fn parse_voters(entries: &[String]) -> Result<Vec<Voter>, ConfigError> {
 fn parse_voter(entry: &str) -> Result<Voter, ConfigError> {
     let error = |text: String| ConfigError::config(text).for_key(VOTERS);
     let form = "Each entry should be in the form `{id}@{host}:{port}`.";
-    let Some((id, address)) = entry.split_once('@').filter(|(_, address)| !address.is_empty()) else {
+    // Java's split drops empty parts at the end.
+    let parts: Vec<&str> = entry.trim_end_matches('@').split('@').collect();
+    let [id, address] = parts[..] else {
         return Err(error(format!("Invalid configuration value for {VOTERS}. {form}")));
     };
     let id = id.parse().map_err(|_| error(format!("Failed to parse voter ID as an integer from {id}")))?;
@@ -73,8 +76,8 @@ pub fn parse_bootstrap_servers(entries: &[String]) -> Result<Vec<HostPort>, Conf
         let error = |text: String| ConfigError::config(text).for_key(BOOTSTRAP_SERVERS);
         let Some((host, port)) = split_host_port(entry) else {
             return Err(error(format!(
-                "Failed to parse host name from {entry} for the configuration {BOOTSTRAP_SERVERS}. Each entry \
-                 should be in the form \"{{host}}:{{port}}\""
+                "Failed to parse host name from {entry} for the configuration {BOOTSTRAP_SERVERS}. Each \
+                 entry should be in the form \"{{host}}:{{port}}\""
             )));
         };
         let port = port.parse().map_err(|_| error(format!("port out of range:{port}")))?;

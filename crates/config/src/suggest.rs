@@ -29,8 +29,8 @@ const OF_PLUG_INS: &[&str] = &["super.users", "allow.everyone.if.no.acl.found"];
 /// Prefixes of keys that plug-ins read.
 const PREFIXES_OF_PLUG_INS: &[&str] = &["config.providers.", "rlmm.config.", "rsm.config.", "metrics.jmx."];
 
-/// The warning for a key of `server.properties` that is not declared; `None` if the key is known after all, for one
-/// listener or as a plug-in's.
+/// The warning for a key of `server.properties` that is not declared; `None` if the key is known after all,
+/// for one listener or as a plug-in's.
 pub fn unknown_key(key: &str) -> Option<Warning> {
     let warning = |suggestion| Some(Warning::UnknownKey { key: key.to_owned(), suggestion });
     if keys::lookup(Scope::Broker, key).is_some() {

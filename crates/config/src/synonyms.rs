@@ -15,8 +15,8 @@ const OF_MECHANISMS: &[&str] = &[
     "connections.max.reauth.ms",
 ];
 
-/// All names of a setting in the order in which they count. With `match_listener_override` the key of a listener is
-/// followed by the key for all listeners.
+/// All names of a setting in the order in which they count. With `match_listener_override` the key of a
+/// listener is followed by the key for all listeners.
 pub fn broker_synonyms(name: &str, match_listener_override: bool) -> Vec<&str> {
     for group in [LOG_ROLL, LOG_ROLL_JITTER, LOG_RETENTION] {
         if group.contains(&name) {

@@ -257,8 +257,8 @@ fn ensure_share_auto_offset_reset(name: &str, value: &Value) -> Result<(), Confi
         return Ok(());
     }
     let why = format!(
-        "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest' or of the \
-         format 'by_duration:<PnDTnHnMn.nS>'."
+        "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest' or \
+         of the format 'by_duration:<PnDTnHnMn.nS>'."
     );
     Err(ConfigError::invalid_value(name, value, why))
 }

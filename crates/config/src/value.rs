@@ -153,8 +153,8 @@ impl fmt::Display for Value {
 /// Reads and validates the value of a key: the text if it is set, else the default.
 ///
 /// # Errors
-/// Kafka's `ConfigException` for a text that is not of the type or fails the validator, or for a key without default
-/// that is not set.
+/// Kafka's `ConfigException` for a text that is not of the type or fails the validator, or for a key
+/// without default that is not set.
 pub fn parse(def: &KeyDef, raw: Option<&str>) -> Result<Value, ConfigError> {
     let value = match raw {
         Some(text) => parse_type(def, text)?,
@@ -175,8 +175,12 @@ pub fn parse(def: &KeyDef, raw: Option<&str>) -> Result<Value, ConfigError> {
 
 /// Whether a list that must not name anything twice does so; Kafka removes the doubles and warns.
 pub fn has_removed_duplicates(def: &KeyDef, raw: &str) -> bool {
-    matches!(def.validator, Validator::List { .. })
-        && matches!(parse_type(def, raw), Ok(Value::List(list)) if without_duplicates(list.clone()).len() < list.len())
+    match (def.validator, parse_type(def, raw)) {
+        (Validator::List { .. }, Ok(Value::List(list))) => {
+            without_duplicates(list.clone()).len() < list.len()
+        }
+        _ => false,
+    }
 }
 
 /// Reads a text of the key's type, and checks no more.

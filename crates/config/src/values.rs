@@ -9,8 +9,9 @@ use crate::layers::RawMap;
 use crate::suggest;
 use crate::value::{self, Value};
 
-/// Defaults of a node that is told nothing of roles: it is broker and controller in one, alone, and must come up so.
-/// Kafka has no default for the first three and wants three replicas of its internal topics; see `DEVIATIONS`.
+/// Defaults of a node that is told nothing of roles: it is broker and controller in one, alone, and must
+/// come up so. Kafka has no default for the first three and wants three replicas of its internal topics;
+/// see `DEVIATIONS`.
 pub const STANDALONE_DEFAULTS: &[(&str, &str)] = &[
     ("process.roles", "broker,controller"),
     ("node.id", "1"),
@@ -28,7 +29,8 @@ pub fn is_standalone(raw: &RawMap) -> bool {
     !raw.contains_key("process.roles")
 }
 
-/// The default of a broker key under the given configuration, as text; `None` for null and for keys without default.
+/// The default of a broker key under the given configuration, as text; `None` for null and for keys without
+/// default.
 pub fn effective_default(def: &KeyDef, raw: &RawMap) -> Option<String> {
     standalone_default(def, raw).map(str::to_owned).or_else(|| Value::default_of(def).to_config_string())
 }

@@ -68,7 +68,8 @@ pub struct Endpoint {
     pub listener: String,
     /// How its connections are secured.
     pub security_protocol: SecurityProtocol,
-    /// Name or address; `None` for all interfaces. Whoever advertises such an endpoint puts in the name of the machine.
+    /// Name or address; `None` for all interfaces. Whoever advertises such an endpoint puts in the name of
+    /// the machine.
     pub host: Option<String>,
     /// The port; 0 for any free one. Whoever advertises such an endpoint puts in the port that it got.
     pub port: u16,
@@ -160,14 +161,14 @@ fn check_distinct(endpoints: &[Endpoint], shown: &str, distinct_ports: bool) -> 
             [a, b] if others == 0 && a.is_ipv4() != b.is_ipv4() => {}
             [_, _] => {
                 return error(format!(
-                    "If you have two listeners on the same port then one needs to be IPv4 and the other IPv6, \
-                     listeners: {shown}, port: {port}"
+                    "If you have two listeners on the same port then one needs to be IPv4 and the other \
+                     IPv6, listeners: {shown}, port: {port}"
                 ));
             }
             _ => {
                 return error(format!(
-                    "Each listener must have a different port unless exactly one listener has an IPv4 address and \
-                     the other IPv6 address, listeners: {shown}, port: {port}"
+                    "Each listener must have a different port unless exactly one listener has an IPv4 \
+                     address and the other IPv6 address, listeners: {shown}, port: {port}"
                 ));
             }
         }

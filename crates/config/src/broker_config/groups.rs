@@ -1,5 +1,5 @@
-//! Classic groups and committed offsets (Kafka's `GroupCoordinatorConfig`), and the rules that bind the keys of all kinds
-//! of groups.
+//! Classic groups and committed offsets (Kafka's `GroupCoordinatorConfig`), and the rules that bind the
+//! keys of all kinds of groups.
 
 use crate::error::{ConfigError, ErrorKind};
 use crate::values::Values;
@@ -64,7 +64,8 @@ impl GroupCoordinatorConfig {
     }
 }
 
-/// Pairs of keys of which the first must not be less than the second, in the order in which Kafka checks them.
+/// Pairs of keys of which the first must not be less than the second, in the order in which Kafka checks
+/// them.
 const AT_LEAST: &[(&str, &str)] = &[
     ("group.consumer.max.heartbeat.interval.ms", "group.consumer.min.heartbeat.interval.ms"),
     ("group.consumer.heartbeat.interval.ms", "group.consumer.min.heartbeat.interval.ms"),

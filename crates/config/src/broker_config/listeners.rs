@@ -1,4 +1,5 @@
-//! Where a node listens, and what it tells others of it (Kafka's `SocketServerConfigs`, `AbstractKafkaConfig`).
+//! Where a node listens, and what it tells others of it (Kafka's `SocketServerConfigs`,
+//! `AbstractKafkaConfig`).
 
 use std::collections::BTreeMap;
 
@@ -111,8 +112,8 @@ impl ListenersConfig {
     }
 }
 
-/// What controllers are told of one of their listeners: the advertised address, else the one it listens at. The first
-/// listener takes this node's address among the voters if it listens at all interfaces.
+/// What controllers are told of one of their listeners: the advertised address, else the one it listens at.
+/// The first listener takes this node's address among the voters if it listens at all interfaces.
 fn controller_endpoint(
     name: &str,
     advertised: &[Endpoint],
@@ -146,8 +147,8 @@ fn listener_int(values: &Values, originals: &RawMap, listener: &str, key: &str) 
     Ok(value.as_i64().and_then(|number| i32::try_from(number).ok()).unwrap_or_else(|| values.int(key)))
 }
 
-/// The protocols by listener name. If the map is left to its default and nothing but PLAINTEXT is in use, the names of
-/// controller listeners stand for PLAINTEXT too.
+/// The protocols by listener name. If the map is left to its default and nothing but PLAINTEXT is in use,
+/// the names of controller listeners stand for PLAINTEXT too.
 fn security_protocol_map(
     values: &Values,
     originals: &RawMap,

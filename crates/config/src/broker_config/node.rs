@@ -27,8 +27,8 @@ impl ProcessRoles {
 }
 
 impl BrokerConfig {
-    /// What keeps a server that is one node alone from doing as this configuration says: a role left to another process,
-    /// other voters. Empty if nothing does.
+    /// What keeps a server that is one node alone from doing as this configuration says: a role left to
+    /// another process, other voters. Empty if nothing does.
     pub fn single_node_obstacles(&self) -> Vec<ConfigError> {
         let mut obstacles = Vec::new();
         if !self.roles.is_combined() {

@@ -1,4 +1,5 @@
-//! Limits on connections and requests (Kafka's `SocketServerConfigs`). Limits of single listeners are with the listeners.
+//! Limits on connections and requests (Kafka's `SocketServerConfigs`). Limits of single listeners are with
+//! the listeners.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,5 @@
 //! Rules that bind several keys (Kafka's `KafkaConfig.validateValues`), with Kafka's texts.
 
-use std::collections::BTreeSet;
-
 use super::BrokerConfig;
 use super::groups;
 use super::listeners::SecurityProtocol;
@@ -19,19 +17,18 @@ impl BrokerConfig {
             self.validate_broker_listeners(&mut errors);
             self.validate_cordoned_log_dirs(&mut errors);
         }
+        self.validate_early_start_listeners(&mut errors);
         self.validate_advertised_hosts(&mut errors);
         self.validate_sockets(&mut errors);
         self.validate_served_protocols(&mut errors);
         errors.extend(groups::validate(&self.values));
         if self.groups.min_session_timeout_ms > self.groups.max_session_timeout_ms {
             warnings.push(Warning::Note(
-                "group.min.session.timeout.ms is greater than group.max.session.timeout.ms: no member can join a \
-                 classic group"
+                "group.min.session.timeout.ms is greater than group.max.session.timeout.ms: no member can \
+                 join a classic group"
                     .to_owned(),
             ));
         }
-        let remote_storage = self.remote_storage_enabled();
-        errors.extend(self.topic_defaults.validate_broker_defaults(remote_storage).err());
         errors
     }
 
@@ -79,15 +76,15 @@ impl BrokerConfig {
             wait_ms <= self.values.int("replica.socket.timeout.ms"),
             "replica.socket.timeout.ms",
             || {
-                "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent unnecessary \
-             socket timeouts"
-                .to_owned()
+                "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent \
+                 unnecessary socket timeouts"
+                    .to_owned()
             },
         );
         let lag_ms = self.topics.replica_lag_time_max_ms;
         require(errors, i64::from(wait_ms) <= lag_ms, "replica.fetch.wait.max.ms", || {
-            "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to prevent \
-             frequent changes in ISR"
+            "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to \
+             prevent frequent changes in ISR"
                 .to_owned()
         });
         let heartbeat_ms = self.values.int("broker.heartbeat.interval.ms");
@@ -103,9 +100,9 @@ impl BrokerConfig {
     fn validate_roles(&self, errors: &mut Vec<ConfigError>, warnings: &mut Vec<Warning>) {
         let quorum_known = !self.quorum.voters.is_empty() || !self.quorum.bootstrap_servers.is_empty();
         if !quorum_known && !self.standalone {
-            let message = "If using process.roles, either controller.quorum.bootstrap.servers must contain the set of \
-                           bootstrap controllers or controller.quorum.voters must contain a parseable set of \
-                           controllers.";
+            let message = "If using process.roles, either controller.quorum.bootstrap.servers must contain \
+                           the set of bootstrap controllers or controller.quorum.voters must contain a \
+                           parseable set of controllers.";
             let hint = "for a node on its own leave process.roles out";
             errors.push(ConfigError::config(message).for_key("process.roles").hint(hint));
         }
@@ -124,8 +121,8 @@ impl BrokerConfig {
         let is_voter = voters.is_empty() || voters.iter().any(|voter| voter.id == self.node_id);
         require(errors, is_voter, "controller.quorum.voters", || {
             format!(
-                "If process.roles contains the 'controller' role, the node id {} must be included in the set of voters \
-                 controller.quorum.voters={}",
+                "If process.roles contains the 'controller' role, the node id {} must be included in the \
+                 set of voters controller.quorum.voters={}",
                 self.node_id,
                 self.shown_voter_ids()
             )
@@ -136,15 +133,14 @@ impl BrokerConfig {
         }
         let key = "controller.listener.names";
         require(errors, !self.listeners.controller_advertised.is_empty(), key, || {
-            "controller.listener.names must contain at least one value appearing in the 'listeners' configuration when \
-             running the KRaft controller role"
+            "controller.listener.names must contain at least one value appearing in the 'listeners' \
+             configuration when running the KRaft controller role"
                 .to_owned()
         });
-        let opened: BTreeSet<&str> =
-            self.listeners.listeners.iter().map(|l| l.endpoint.listener.as_str()).collect();
-        require(errors, names.iter().all(|name| opened.contains(name.as_str())), key, || {
-            "controller.listener.names must only contain values appearing in the 'listeners' configuration when running \
-             the KRaft controller role"
+        let opened = self.opened_listener_names();
+        require(errors, names.iter().all(|name| opened.contains(&name.as_str())), key, || {
+            "controller.listener.names must only contain values appearing in the 'listeners' configuration \
+             when running the KRaft controller role"
                 .to_owned()
         });
     }
@@ -154,24 +150,24 @@ impl BrokerConfig {
         let is_voter = self.quorum.voters.iter().any(|voter| voter.id == self.node_id);
         require(errors, !is_voter, "controller.quorum.voters", || {
             format!(
-                "If process.roles contains just the 'broker' role, the node id {} must not be included in the set of \
-                 voters controller.quorum.voters={}",
+                "If process.roles contains just the 'broker' role, the node id {} must not be included in \
+                 the set of voters controller.quorum.voters={}",
                 self.node_id,
                 self.shown_voter_ids()
             )
         });
         require(errors, self.listeners.for_controllers().next().is_none(), key, || {
-            "controller.listener.names must not contain a value appearing in the 'listeners' configuration when running \
-             KRaft with just the broker role"
+            "controller.listener.names must not contain a value appearing in the 'listeners' configuration \
+             when running KRaft with just the broker role"
                 .to_owned()
         });
         for name in &self.listeners.controller_listener_names {
             if !self.listeners.security_protocol_map.contains_key(&name.to_uppercase()) {
                 let message = format!(
                     "Controller listener with name {} defined in controller.listener.names not found in \
-                     listener.security.protocol.map  (an explicit security mapping for each controller listener is \
-                     required if listener.security.protocol.map is non-empty, or if there are security protocols other \
-                     than PLAINTEXT in use)",
+                     listener.security.protocol.map  (an explicit security mapping for each controller \
+                     listener is required if listener.security.protocol.map is non-empty, or if there are \
+                     security protocols other than PLAINTEXT in use)",
                     name.to_uppercase()
                 );
                 errors.push(ConfigError::config(message).for_key(key));
@@ -194,44 +190,42 @@ impl BrokerConfig {
         let listeners = &self.listeners;
         let all_advertised = listeners.controller_advertised.len() == listeners.listeners.len();
         require(errors, all_advertised, "listeners", || {
-            "The listeners config must only contain KRaft controller listeners from controller.listener.names when \
-             process.roles=controller"
+            "The listeners config must only contain KRaft controller listeners from \
+             controller.listener.names when process.roles=controller"
                 .to_owned()
         });
         let inter_broker_is_controller = self.values.opt_string("inter.broker.listener.name").is_some()
             && listeners.controller_listener_names.contains(&listeners.inter_broker_listener_name);
         require(errors, !inter_broker_is_controller, "controller.listener.names", || {
-            "controller.listener.names must not contain an explicitly set inter.broker.listener.name configuration \
-             value when process.roles=controller'"
+            "controller.listener.names must not contain an explicitly set inter.broker.listener.name \
+             configuration value when process.roles=controller'"
                 .to_owned()
         });
     }
 
     fn validate_broker_listeners(&self, errors: &mut Vec<ConfigError>) {
         let listeners = &self.listeners;
-        let advertised: BTreeSet<&str> = listeners.advertised.iter().map(|e| e.listener.as_str()).collect();
-        let opened: BTreeSet<&str> =
-            listeners.listeners.iter().map(|l| l.endpoint.listener.as_str()).collect();
-        let names = |set: &BTreeSet<&str>| set.iter().copied().collect::<Vec<_>>().join(",");
+        let advertised: Vec<&str> = listeners.advertised.iter().map(|e| e.listener.as_str()).collect();
+        let opened = self.opened_listener_names();
         require(errors, !advertised.is_empty(), "advertised.listeners", || {
             "There must be at least one broker advertised listener. Perhaps all listeners appear in \
              controller.listener.names?"
                 .to_owned()
         });
         let inter_broker = listeners.inter_broker_listener_name.as_str();
-        require(errors, advertised.contains(inter_broker), "inter.broker.listener.name", || {
+        require(errors, advertised.contains(&inter_broker), "inter.broker.listener.name", || {
             format!(
-                "inter.broker.listener.name must be a listener name defined in advertised.listeners. The valid options \
-                 based on currently configured listeners are {}",
-                names(&advertised)
+                "inter.broker.listener.name must be a listener name defined in advertised.listeners. The \
+                 valid options based on currently configured listeners are {}",
+                advertised.join(",")
             )
         });
-        require(errors, advertised.is_subset(&opened), "advertised.listeners", || {
+        require(errors, advertised.iter().all(|name| opened.contains(name)), "advertised.listeners", || {
             format!(
-                "advertised.listeners listener names must be equal to or a subset of the ones defined in listeners. \
-                 Found {}. The valid options based on the current configuration are {}",
-                names(&advertised),
-                names(&opened)
+                "advertised.listeners listener names must be equal to or a subset of the ones defined in \
+                 listeners. Found {}. The valid options based on the current configuration are {}",
+                advertised.join(","),
+                opened.join(",")
             )
         });
     }
@@ -314,12 +308,29 @@ impl BrokerConfig {
                 protocol.name()
             );
             let hint = format!(
-                "take it out of listeners, or map its name with {}:PLAINTEXT in listener.security.protocol.map if it \
-                 needs no protection",
+                "take it out of listeners, or map its name with {}:PLAINTEXT in \
+                 listener.security.protocol.map if it needs no protection",
                 listener.endpoint.listener
             );
             errors.push(ConfigError::unsupported(message).for_key("listeners").hint(hint));
         }
+    }
+
+    fn validate_early_start_listeners(&self, errors: &mut Vec<ConfigError>) {
+        let key = "early.start.listeners";
+        let opened = self.opened_listener_names();
+        let names = self.values.list(key).iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+        for name in names.filter(|name| !opened.contains(name)) {
+            let message = format!(
+                "early.start.listeners contains listener {name}, but this is not contained in listeners or \
+                 controller.listener.names"
+            );
+            errors.push(ConfigError::config(message).for_key(key));
+        }
+    }
+
+    fn opened_listener_names(&self) -> Vec<&str> {
+        self.listeners.listeners.iter().map(|listener| listener.endpoint.listener.as_str()).collect()
     }
 
     fn shown_voter_ids(&self) -> String {

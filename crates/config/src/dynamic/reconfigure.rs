@@ -31,8 +31,8 @@ pub(super) fn validate(old: &BrokerConfig, new: &BrokerConfig) -> Result<(), Con
         None => Ok(()),
         Some(error) => Err(ConfigError {
             message: format!(
-                "Invalid value org.apache.kafka.common.config.ConfigException: {} for configuration Invalid dynamic \
-                 configuration",
+                "Invalid value org.apache.kafka.common.config.ConfigException: {} for configuration \
+                 Invalid dynamic configuration",
                 error.message
             ),
             ..error
@@ -116,8 +116,8 @@ fn validate_listener(
     let name = &before.endpoint.listener;
     if fixed_keys(old, name) != fixed_keys(new, name) {
         return Err(ConfigError::config(format!(
-            "Configs cannot be updated dynamically for existing listener ListenerName({name}), restart broker or create a \
-             new listener for update"
+            "Configs cannot be updated dynamically for existing listener ListenerName({name}), restart \
+             broker or create a new listener for update"
         )));
     }
     if before.endpoint.security_protocol != after.endpoint.security_protocol {

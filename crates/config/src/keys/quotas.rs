@@ -1,4 +1,5 @@
-//! Quotas: measuring windows of the broker, and the limits set at run time for brokers, clients and addresses.
+//! Quotas: measuring windows of the broker, and the limits set at run time for brokers, clients and
+//! addresses.
 
 use crate::key_def::Importance::{Low, Medium};
 use crate::key_def::Type::Class;

@@ -7,11 +7,13 @@ use crate::keys;
 use crate::layers::RawMap;
 
 impl TopicConfig {
-    /// Checks the keys that a topic sets after a change or at its creation. `self` is what the broker gives to topics
-    /// that set nothing; `existing` what the topic sets before the change; `remote_storage` whether tiered storage is on.
+    /// Checks the keys that a topic sets after a change or at its creation. `self` is what the broker gives
+    /// to topics that set nothing; `existing` what the topic sets before the change; `remote_storage`
+    /// whether tiered storage is on.
     ///
     /// # Errors
-    /// Kafka's: an unknown key, a value that is not of its type or fails its validator, values that contradict each other.
+    /// Kafka's: an unknown key, a value that is not of its type or fails its validator, values that
+    /// contradict each other.
     pub fn validate(&self, existing: &RawMap, new: &RawMap, remote_storage: bool) -> Result<(), ConfigError> {
         if let Some(unknown) = new.keys().find(|key| keys::lookup(Scope::Topic, key).is_none()) {
             let message = format!("Unknown topic config name: {unknown}");
@@ -48,14 +50,14 @@ impl TopicConfig {
     fn validate_remote_storage(&self, remote_storage: bool) -> Result<(), ConfigError> {
         if !remote_storage {
             return Err(ConfigError::config(
-                "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log \
-                 storage.",
+                "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with \
+                 remote log storage.",
             ));
         }
         if self.compact {
             return Err(ConfigError::config(
-                "Remote log storage only supports topics with cleanup.policy=delete or cleanup.policy being an empty \
-                 list.",
+                "Remote log storage only supports topics with cleanup.policy=delete or cleanup.policy \
+                 being an empty list.",
             ));
         }
         self.validate_local_retention()?;
@@ -71,8 +73,9 @@ impl TopicConfig {
             return Ok(());
         };
         Err(ConfigError::invalid_configuration(format!(
-            "When `remote.log.copy.disable` is set to true, the `local.retention.{unit}` and `retention.{unit}` must be \
-             set to the identical value because there will be no more logs copied to the remote storage."
+            "When `remote.log.copy.disable` is set to true, the `local.retention.{unit}` and \
+             `retention.{unit}` must be set to the identical value because there will be no more logs \
+             copied to the remote storage."
         )))
     }
 
@@ -96,9 +99,10 @@ impl TopicConfig {
             existing.get("remote.storage.enable").is_some_and(|text| text.eq_ignore_ascii_case("true"));
         if was_enabled && !self.remote_log_delete_on_disable {
             return Err(ConfigError::invalid_configuration(
-                "It is invalid to disable remote storage without deleting remote data. If you want to keep the remote \
-                 data and turn to read only, please set `remote.storage.enable=true,remote.log.copy.disable=true`. If \
-                 you want to disable remote storage and delete all remote data, please set \
+                "It is invalid to disable remote storage without deleting remote data. If you want to keep \
+                 the remote data and turn to read only, please set \
+                 `remote.storage.enable=true,remote.log.copy.disable=true`. If you want to disable remote \
+                 storage and delete all remote data, please set \
                  `remote.storage.enable=false,remote.log.delete.on.disable=true`.",
             ));
         }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use ottla_config::keys::{SCOPES, keys};
 use ottla_config::{KeyDef, Scope, Support, UpdateMode, broker_keys};
 
-const FACTS: &str = include_str!("kafka-4.3.1-configs.tsv");
+const FACTS: &str = include_str!("../kafka-4.3.1-configs.tsv");
 
-/// What the table says of a key: type, default, valid values, importance, dynamic mode, broker synonym, internal.
+/// What the table says of a key: type, default, valid values, importance, dynamic mode, broker synonym,
+/// internal.
 type Facts = Vec<String>;
 
 fn expected() -> BTreeMap<(String, String), Facts> {
@@ -74,11 +75,7 @@ fn declarations_equal_kafkas() {
     assert_eq!(expected.len(), 419);
     let names = |map: &BTreeMap<(String, String), Facts>| map.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&declared), names(&expected));
-    let differences: Vec<_> = declared
-        .iter()
-        .filter(|(key, facts)| expected[*key] != **facts)
-        .map(|(key, facts)| (key, facts))
-        .collect();
+    let differences: Vec<_> = declared.iter().filter(|(key, facts)| expected[*key] != **facts).collect();
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
