@@ -143,10 +143,10 @@ impl Work {
         match self {
             // Smaller records cost the client more.
             Work::Produce { client: Client::Java, record_size, .. } if record_size < KIB => {
-                of(20.0, record_size, SLICE_BYTES_MAX)
+                of(10.0, record_size, SLICE_BYTES_MAX)
             }
-            Work::Produce { client: Client::Java, record_size, .. } => of(80.0, record_size, SLICE_BYTES_MAX),
-            Work::Consume { client: Client::Java } => of(80.0, KIB, FILLED_BYTES / 16 * 15),
+            Work::Produce { client: Client::Java, record_size, .. } => of(40.0, record_size, SLICE_BYTES_MAX),
+            Work::Consume { client: Client::Java } => of(40.0, KIB, FILLED_BYTES / 16 * 15),
             _ => 0,
         }
     }
