@@ -12,6 +12,7 @@
 //! *Invariant:* replaying [`MetadataImage::to_records`] on an empty image gives an equal image.
 
 mod acl;
+mod acl_filter;
 mod broker_registration;
 mod changes;
 pub mod client_quota_entity;
@@ -34,6 +35,7 @@ mod scram_credential;
 mod version_range;
 
 pub use acl::{AclOperation, AclPatternType, AclPermissionType, AclResourceType, StandardAcl};
+pub use acl_filter::{AclFilter, WILDCARD_RESOURCE};
 pub use broker_registration::{BrokerRegistration, FENCE, IN_CONTROLLED_SHUTDOWN, UNFENCE};
 pub use changes::MetadataChanges;
 pub use client_quota_entity::ClientQuotaEntity;

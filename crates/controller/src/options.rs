@@ -1,0 +1,50 @@
+//! What a controller is told when it is made.
+
+use std::collections::BTreeMap;
+
+use ottla_metadata::VersionRange;
+use ottla_metadata::feature::supported_features;
+use ottla_protocol::Str;
+
+/// Settings of a controller; none of them changes while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControllerOptions {
+    /// This node's id.
+    pub node_id: i32,
+    /// The cluster's id; brokers of another cluster are refused.
+    pub cluster_id: String,
+    /// Ids of all voters of the quorum.
+    pub quorum_node_ids: Vec<i32>,
+    /// Finalized level of `kraft.version`, which the quorum keeps.
+    pub kraft_version: i16,
+    /// The features that this node supports.
+    pub supported_features: BTreeMap<Str, VersionRange>,
+    /// Replicas of a topic that does not say how many (`default.replication.factor`).
+    pub default_replication_factor: i16,
+    /// Partitions of a topic that does not say how many (`num.partitions`).
+    pub default_num_partitions: i32,
+    /// Whether topics can be deleted (`delete.topic.enable`).
+    pub delete_topic_enable: bool,
+    /// Milliseconds without a heartbeat after which a broker is fenced (`broker.session.timeout.ms`).
+    pub session_timeout_ms: i64,
+    /// Most leaders that one periodic check moves.
+    pub max_elections_per_imbalance: usize,
+}
+
+impl ControllerOptions {
+    /// A quorum of one with Kafka's defaults.
+    pub fn new(node_id: i32, cluster_id: impl Into<String>) -> Self {
+        Self {
+            node_id,
+            cluster_id: cluster_id.into(),
+            quorum_node_ids: vec![node_id],
+            kraft_version: 0,
+            supported_features: supported_features(false),
+            default_replication_factor: 1,
+            default_num_partitions: 1,
+            delete_topic_enable: true,
+            session_timeout_ms: 9_000,
+            max_elections_per_imbalance: 1_000,
+        }
+    }
+}
