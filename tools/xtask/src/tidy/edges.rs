@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "ottla-coordinator",
         ],
     ),
-    ("crates/cli", &["ottla-broker", "ottla-config", "ottla-protocol", "ottla-storage"]),
+    ("crates/cli", &["ottla-broker", "ottla-config", "ottla-metadata", "ottla-protocol", "ottla-storage"]),
     ("tools/xtask", &[]),
     ("tools/bench", &["ottla-protocol"]),
 ];
