@@ -93,3 +93,7 @@ impl Controller {
         (MetadataRecord::Config(record), 0)
     }
 }
+
+#[cfg(test)]
+#[path = "activation_test.rs"]
+mod activation_test;

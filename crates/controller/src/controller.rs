@@ -207,3 +207,7 @@ impl Controller {
         configured.min(first.map_or(usize::MAX, |(_, partition)| partition.replicas.len()))
     }
 }
+
+#[cfg(test)]
+#[path = "controller_test.rs"]
+mod controller_test;
