@@ -7,6 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::entry::ProducerEntry;
 use super::{ProducerStateManager, is_expired, snapshot};
 use crate::fs::{found, replace_file, with_suffix};
 use crate::names::{DELETED_SUFFIX, SNAPSHOT_SUFFIX, offset_file};
@@ -29,7 +30,9 @@ impl ProducerStateManager {
         if offset <= self.last_snapshot_offset {
             return Ok(None);
         }
-        let content = snapshot::encode(self.producers.values());
+        let mut producers: Vec<&ProducerEntry> = self.producers.values().collect();
+        producers.sort_unstable_by_key(|entry| entry.producer_id);
+        let content = snapshot::encode(producers.into_iter());
         replace_file(&snapshot_path(dir, offset), &content, sync)?;
         if let Err(at) = self.snapshots.binary_search(&offset) {
             self.snapshots.insert(at, offset);
