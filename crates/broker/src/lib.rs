@@ -1,1 +1,37 @@
-//! ottla-broker
+//! The broker: dispatch, one handler per API, partitions, drivers of the pure cores.
+//!
+//! - [`Server`]: a running node: started from a configuration, stopped in order.
+//! - [`dispatch`]: from frames to handlers; [`apis`] says what is served.
+//! - [`handlers`]: one file per API.
+//! - [`partitions`], [`waiting`], [`fetch_session`]: what produce and fetch work on.
+//! - [`drivers`]: the controller and the group coordinator, each a pure core in one task.
+//! - [`follow`]: how the broker follows the metadata.
+//!
+//! *Invariant:* on the way of a produce or fetch there is no hand-over to another thread, and no record is decoded.
+
+pub mod apis;
+mod authorized_operations;
+mod auto_topics;
+mod background;
+mod broker;
+mod clock;
+mod config_schema;
+pub mod context;
+pub mod dispatch;
+pub mod drivers;
+pub mod dynamic_config;
+pub mod fetch_session;
+pub mod follow;
+pub mod handlers;
+pub mod internal_topics;
+pub mod metadata_view;
+pub mod partitions;
+mod producer_ids;
+mod random;
+mod server;
+pub mod telemetry;
+pub mod waiting;
+pub mod wire;
+
+pub use broker::Broker;
+pub use server::{NodeOptions, Server, ServerError};

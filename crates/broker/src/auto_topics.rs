@@ -1,0 +1,70 @@
+//! Topics that the broker creates by itself: those that clients ask for, and its own (`AutoTopicCreationManager`).
+
+use ottla_controller::RequestOrigin;
+use ottla_protocol::messages::CreateTopicsRequest;
+use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use ottla_protocol::{ErrorCode, Str};
+
+use crate::broker::Broker;
+use crate::internal_topics::CONSUMER_OFFSETS;
+
+/// Version in which the requests are made.
+const CREATE_TOPICS_VERSION: i16 = 7;
+
+impl Broker {
+    /// Creates topics with the broker's defaults. Failures are logged: whoever asked for the topic asks again.
+    pub async fn auto_create(&self, names: Vec<Str>) {
+        if names.is_empty() {
+            return;
+        }
+        let topics = names.into_iter().map(|name| self.creatable(name)).collect();
+        let request = CreateTopicsRequest { topics, timeout_ms: 30_000, ..Default::default() };
+        let created = self
+            .controller
+            .run(CREATE_TOPICS_VERSION, RequestOrigin::Forwarded, move |controller, ctx| {
+                controller.create_topics(&request, ctx)
+            })
+            .await;
+        match created {
+            Err(error) => tracing::warn!(%error, "topics were not created"),
+            Ok(response) => {
+                for topic in response.topics {
+                    let error = ErrorCode::from_code(topic.error_code);
+                    if error.is_err() && error != ErrorCode::TopicAlreadyExists {
+                        let why = topic.error_message.unwrap_or_default();
+                        tracing::warn!(topic = %topic.name, %error, why = &*why, "a topic was not created");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Creates one of the broker's own topics.
+    pub async fn create_internal_topic(&self, name: &'static str) {
+        self.auto_create(vec![Str::from_static(name)]).await;
+    }
+
+    fn creatable(&self, name: Str) -> CreatableTopic {
+        if &*name != CONSUMER_OFFSETS {
+            return CreatableTopic { name, num_partitions: -1, replication_factor: -1, ..Default::default() };
+        }
+        let groups = &self.config.groups;
+        let alive = self.image().cluster.brokers().filter(|broker| !broker.fenced).count() as i16;
+        let config = |name: &'static str, value: String| CreatableTopicConfig {
+            name: Str::from_static(name),
+            value: Some(Str::from(value)),
+        };
+        CreatableTopic {
+            name,
+            num_partitions: groups.offsets_topic_num_partitions,
+            // As far as there are brokers: a single node must serve groups whatever the default is.
+            replication_factor: groups.offsets_topic_replication_factor.min(alive.max(1)),
+            configs: vec![
+                config("cleanup.policy", "compact".into()),
+                config("compression.type", "producer".into()),
+                config("segment.bytes", groups.offsets_topic_segment_bytes.to_string()),
+            ],
+            ..Default::default()
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The broker: handles to its parts, and no logic of its own.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ottla_config::BrokerConfig;
+use ottla_metadata::MetadataImage;
+use ottla_protocol::Str;
+use ottla_storage::LogManager;
+
+use crate::apis::ListenerKind;
+use crate::drivers::controller::ControllerHandle;
+use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::dynamic_config::SharedConfig;
+use crate::fetch_session::FetchSessions;
+use crate::partitions::Partitions;
+use crate::producer_ids::ProducerIds;
+use crate::random::Random;
+use crate::telemetry::Telemetry;
+
+/// Everything that handlers reach.
+pub struct Broker {
+    /// `node.id`.
+    pub node_id: i32,
+    /// Id of the cluster.
+    pub cluster_id: Str,
+    /// The configuration that this broker was started with, for what can't change.
+    pub config: Arc<BrokerConfig>,
+    /// The configuration with what was changed at run time.
+    pub shared_config: Arc<SharedConfig>,
+    /// The partitions that are here.
+    pub partitions: Arc<Partitions>,
+    /// Their logs.
+    pub logs: Arc<LogManager>,
+    /// The controller.
+    pub controller: ControllerHandle,
+    /// The group coordinator.
+    pub groups: GroupCoordinator,
+    /// Fetch sessions.
+    pub fetch_sessions: FetchSessions,
+    /// Producer ids.
+    pub producer_ids: ProducerIds,
+    /// Client metrics.
+    pub telemetry: Telemetry,
+    /// Randomness.
+    pub random: Random,
+    /// The cluster's metadata as this broker follows it.
+    pub(crate) image: Arc<ArcSwap<MetadataImage>>,
+}
+
+impl Broker {
+    /// The cluster's metadata as this broker follows it.
+    pub fn image(&self) -> Arc<MetadataImage> {
+        self.image.load_full()
+    }
+
+    /// Whether a listener serves clients or controllers.
+    pub fn listener_kind(&self, listener: &str) -> ListenerKind {
+        let is_controller = self.config.listeners.controller_listener_names.iter().any(|name| name == listener);
+        if is_controller { ListenerKind::Controller } else { ListenerKind::Broker }
+    }
+
+    /// `unstable.feature.versions.enable`.
+    pub fn unstable_features_enabled(&self) -> bool {
+        self.config.values().get("unstable.feature.versions.enable").and_then(|value| value.as_bool()).unwrap_or(false)
+    }
+}

@@ -1,0 +1,238 @@
+//! From a frame to its handler and back: header, version, decoding, encoding.
+//!
+//! One [`Dispatcher`] per data thread. Handlers see typed requests and give typed responses; what they share is here.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use ottla_net::{Answer, ConnectionContext, Reply, Service};
+use ottla_protocol::{ApiKey, Message, Reader, Request};
+
+use crate::apis::{self, ListenerKind};
+use crate::broker::Broker;
+use crate::clock::now_ms;
+use crate::context::RequestContext;
+use crate::handlers::{self, fetch, produce};
+use crate::wire::{self, FrameStart, RecordPieces};
+
+/// Answers the frames of one data thread.
+pub struct Dispatcher {
+    broker: Arc<Broker>,
+}
+
+impl Service for Dispatcher {
+    fn call(&self, connection: &Rc<ConnectionContext>, frame: Bytes) -> Reply {
+        self.dispatch(connection, frame).unwrap_or_else(Reply::Close)
+    }
+}
+
+type Body<R> = (RequestContext, R);
+
+impl Dispatcher {
+    /// A dispatcher for one data thread.
+    pub fn new(broker: Arc<Broker>) -> Self {
+        Self { broker }
+    }
+
+    /// The reply, or why the connection must close: Kafka closes it too where a request can't be understood.
+    fn dispatch(&self, connection: &Rc<ConnectionContext>, frame: Bytes) -> Result<Reply, String> {
+        let start = FrameStart::read(&frame).map_err(|why| format!("a request without a header: {why}"))?;
+        let api = ApiKey::from_code(start.api_key)
+            .ok_or_else(|| format!("a request with the unknown API key {}", start.api_key))?;
+        let kind = self.broker.listener_kind(connection.listener_name());
+        if !apis::is_served(kind, api, start.api_version) {
+            if api == ApiKey::ApiVersions {
+                let body = handlers::api_versions::unsupported_version(kind);
+                return encode(api, 0, start.correlation_id, &body, Vec::new());
+            }
+            return Err(format!(
+                "{} in version {}, which this listener does not serve",
+                api.name(),
+                start.api_version
+            ));
+        }
+        let (header, reader) = wire::read_header(frame, api, start.api_version)
+            .map_err(|why| format!("a {} request with a broken header: {why}", api.name()))?;
+        let context = RequestContext {
+            api_key: api,
+            api_version: start.api_version,
+            correlation_id: header.correlation_id,
+            client_id: header.client_id,
+            now_ms: now_ms(),
+            connection: connection.clone(),
+        };
+        self.route(kind, context, reader)
+    }
+
+    fn route(&self, kind: ListenerKind, context: RequestContext, reader: Reader) -> Result<Reply, String> {
+        use crate::handlers::*;
+        match context.api_key {
+            ApiKey::Produce => self.produce(body(context, reader)?),
+            ApiKey::Fetch => self.fetch(body(context, reader)?),
+            ApiKey::ApiVersions => {
+                self.now(body(context, reader)?, |c, b, r| api_versions::handle(c, b, kind, r))
+            }
+            ApiKey::ListOffsets => self.now(body(context, reader)?, list_offsets::handle),
+            ApiKey::Metadata => self.later(body(context, reader)?, metadata::handle),
+            ApiKey::DescribeTopicPartitions => {
+                self.now(body(context, reader)?, describe_topic_partitions::handle)
+            }
+            ApiKey::DescribeCluster => {
+                self.now(body(context, reader)?, |c, b, r| describe_cluster::handle(c, b, kind, r))
+            }
+            ApiKey::CreateTopics => self.later(body(context, reader)?, create_topics::handle),
+            ApiKey::DeleteTopics => self.later(body(context, reader)?, delete_topics::handle),
+            ApiKey::CreatePartitions => self.later(body(context, reader)?, create_partitions::handle),
+            ApiKey::DescribeConfigs => self.now(body(context, reader)?, describe_configs::handle),
+            ApiKey::IncrementalAlterConfigs => {
+                self.later(body(context, reader)?, incremental_alter_configs::handle)
+            }
+            ApiKey::AlterConfigs => self.later(body(context, reader)?, alter_configs::handle),
+            ApiKey::ListConfigResources => self.now(body(context, reader)?, list_config_resources::handle),
+            ApiKey::DeleteRecords => self.now(body(context, reader)?, delete_records::handle),
+            ApiKey::OffsetForLeaderEpoch => {
+                self.now(body(context, reader)?, offset_for_leader_epoch::handle)
+            }
+            ApiKey::InitProducerId => self.later(body(context, reader)?, init_producer_id::handle),
+            ApiKey::DescribeLogDirs => self.now(body(context, reader)?, describe_log_dirs::handle),
+            ApiKey::AlterReplicaLogDirs => self.now(body(context, reader)?, alter_replica_log_dirs::handle),
+            ApiKey::DescribeProducers => self.now(body(context, reader)?, describe_producers::handle),
+            ApiKey::DescribeQuorum => self.now(body(context, reader)?, describe_quorum::handle),
+            ApiKey::UpdateFeatures => self.later(body(context, reader)?, update_features::handle),
+            ApiKey::ElectLeaders => self.later(body(context, reader)?, elect_leaders::handle),
+            ApiKey::AlterPartitionReassignments => {
+                self.later(body(context, reader)?, alter_partition_reassignments::handle)
+            }
+            ApiKey::ListPartitionReassignments => {
+                self.later(body(context, reader)?, list_partition_reassignments::handle)
+            }
+            ApiKey::UnregisterBroker => self.later(body(context, reader)?, unregister_broker::handle),
+            ApiKey::GetTelemetrySubscriptions => {
+                self.now(body(context, reader)?, get_telemetry_subscriptions::handle)
+            }
+            ApiKey::PushTelemetry => self.now(body(context, reader)?, push_telemetry::handle),
+            ApiKey::DescribeClientQuotas => self.now(body(context, reader)?, describe_client_quotas::handle),
+            ApiKey::DescribeAcls => self.now(body(context, reader)?, describe_acls::handle),
+            ApiKey::CreateAcls => self.now(body(context, reader)?, create_acls::handle),
+            ApiKey::DeleteAcls => self.now(body(context, reader)?, delete_acls::handle),
+            _ => self.route_groups(context, reader),
+        }
+    }
+
+    fn route_groups(&self, context: RequestContext, reader: Reader) -> Result<Reply, String> {
+        use crate::handlers::*;
+        match context.api_key {
+            ApiKey::FindCoordinator => self.later(body(context, reader)?, find_coordinator::handle),
+            ApiKey::JoinGroup => self.later(body(context, reader)?, join_group::handle),
+            ApiKey::SyncGroup => self.later(body(context, reader)?, sync_group::handle),
+            ApiKey::Heartbeat => self.later(body(context, reader)?, heartbeat::handle),
+            ApiKey::LeaveGroup => self.later(body(context, reader)?, leave_group::handle),
+            ApiKey::OffsetCommit => self.later(body(context, reader)?, offset_commit::handle),
+            ApiKey::OffsetFetch => self.later(body(context, reader)?, offset_fetch::handle),
+            ApiKey::OffsetDelete => self.later(body(context, reader)?, offset_delete::handle),
+            ApiKey::DescribeGroups => self.later(body(context, reader)?, describe_groups::handle),
+            ApiKey::ListGroups => self.later(body(context, reader)?, list_groups::handle),
+            ApiKey::DeleteGroups => self.later(body(context, reader)?, delete_groups::handle),
+            other => Err(format!("{} has no handler", other.name())),
+        }
+    }
+
+    /// A handler that answers at once.
+    fn now<R: Request>(
+        &self,
+        (context, request): Body<R>,
+        handle: impl FnOnce(&RequestContext, &Broker, R) -> R::Response,
+    ) -> Result<Reply, String> {
+        let response = handle(&context, &self.broker, request);
+        encode_for(&context, &response, Vec::new())
+    }
+
+    /// A handler that may wait. It runs up to its first wait before this returns: what it does until then happens
+    /// in the order of the connection's requests.
+    fn later<R: Request + 'static, F>(
+        &self,
+        (context, request): Body<R>,
+        handle: impl FnOnce(RequestContext, Arc<Broker>, R) -> F,
+    ) -> Result<Reply, String>
+    where
+        F: Future<Output = R::Response> + 'static,
+    {
+        let response = handle(context.clone(), self.broker.clone(), request);
+        started(async move { answer(encode_for(&context, &response.await, Vec::new())) })
+    }
+
+    fn produce(&self, (context, request): Body<ottla_protocol::messages::ProduceRequest>) -> Result<Reply, String> {
+        match produce::handle(&context, &self.broker, request) {
+            produce::Outcome::Respond(response) => encode_for(&context, &response, Vec::new()),
+            produce::Outcome::Silent => Ok(Reply::None),
+            produce::Outcome::Close(why) => Err(why),
+        }
+    }
+
+    fn fetch(&self, (context, request): Body<ottla_protocol::messages::FetchRequest>) -> Result<Reply, String> {
+        match fetch::begin(&context, &self.broker, request) {
+            fetch::Stage::Done(response, pieces) => encode_for(&context, &response, pieces),
+            fetch::Stage::Wait(wait) => {
+                let broker = self.broker.clone();
+                started(async move {
+                    let (response, pieces) = wait.finish(&broker).await;
+                    answer(encode_for(&context, &response, pieces))
+                })
+            }
+        }
+    }
+}
+
+/// Decodes the rest of a frame.
+fn body<R: Request>(context: RequestContext, mut reader: Reader) -> Result<Body<R>, String> {
+    let decoded = R::decode(&mut reader, context.api_version).and_then(|request| {
+        reader.finish()?;
+        Ok(request)
+    });
+    match decoded {
+        Ok(request) => Ok((context, request)),
+        Err(why) => {
+            Err(format!("a broken {} request in version {}: {why}", context.api_key.name(), context.api_version))
+        }
+    }
+}
+
+fn encode<M: Message>(
+    api: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    body: &M,
+    pieces: RecordPieces,
+) -> Result<Reply, String> {
+    wire::response_frame(api, version, correlation_id, body, pieces).map(Reply::Now).map_err(|why| {
+        tracing::error!(api = api.name(), version, %why, "a response could not be encoded; please report this");
+        format!("a {} response has no encoding in version {version}: {why}", api.name())
+    })
+}
+
+fn encode_for<M: Message>(context: &RequestContext, body: &M, pieces: RecordPieces) -> Result<Reply, String> {
+    encode(context.api_key, context.api_version, context.correlation_id, body, pieces)
+}
+
+fn answer(reply: Result<Reply, String>) -> Answer {
+    match reply {
+        Ok(Reply::Now(frame)) => Answer::Frame(frame),
+        Ok(_) => Answer::None,
+        Err(why) => Answer::Close(why),
+    }
+}
+
+/// Runs a future up to its first wait. The connection polls what is left, with its own waker, before it waits itself.
+fn started(future: impl Future<Output = Answer> + 'static) -> Result<Reply, String> {
+    let mut future: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Answer::Frame(frame)) => Ok(Reply::Now(frame)),
+        Poll::Ready(Answer::None) => Ok(Reply::None),
+        Poll::Ready(Answer::Close(why)) => Err(why),
+        Poll::Pending => Ok(Reply::Later(future)),
+    }
+}

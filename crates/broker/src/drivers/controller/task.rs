@@ -1,0 +1,122 @@
+//! The task that owns the controller and its log.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ottla_controller::{Controller, ControllerResult, RequestContext, RequestOrigin};
+use ottla_metadata::{MetadataLoader, MetadataProvenance, PublishedImage};
+use ottla_protocol::{ErrorCode, Uuid};
+use tokio::sync::mpsc;
+
+use super::metadata_log::{MetadataLog, MetadataLogError};
+use super::{Operation, Request, Respond, Shared};
+use crate::clock::now_ms;
+use crate::random::Random;
+
+/// Operations that share one fsync at most.
+const BATCH_MAX: usize = 256;
+
+/// Owns the core.
+pub(super) struct ControllerTask {
+    pub(super) controller: Controller,
+    pub(super) loader: MetadataLoader,
+    pub(super) log: MetadataLog,
+    pub(super) shared: Arc<Shared>,
+    pub(super) random: Random,
+}
+
+impl ControllerTask {
+    /// Runs until nobody can send requests any more. `publish` makes the broker follow an image.
+    pub(super) async fn run(
+        mut self,
+        mut requests: mpsc::UnboundedReceiver<Request>,
+        mut publish: impl FnMut(&PublishedImage),
+    ) {
+        let mut batch = Vec::new();
+        while requests.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            self.run_batch(std::mem::take(&mut batch), &mut publish);
+        }
+        if let Err(why) = self.log.close(now_ms()) {
+            tracing::error!(%why, "the metadata log was not closed in order");
+        }
+    }
+
+    fn run_batch(&mut self, requests: Vec<Request>, publish: &mut impl FnMut(&PublishedImage)) {
+        let before = self.controller.checkpoint();
+        let mut answers: Vec<Respond> = Vec::with_capacity(requests.len());
+        let mut failed = None;
+        for request in requests {
+            let (result, respond) = self.call(request.api_version, request.origin, request.operation);
+            if failed.is_none()
+                && let Err(why) = self.append(result)
+            {
+                failed = Some(why);
+            }
+            answers.push(respond);
+        }
+        let committed = match failed {
+            None => self.commit(),
+            Some(why) => Err(why),
+        };
+        let outcome = match committed {
+            Ok(published) => {
+                if let Some(published) = published {
+                    publish(&published);
+                }
+                Ok(())
+            }
+            Err(why) => {
+                // Nothing of this batch may count: whether it is on disk is not known.
+                tracing::error!(%why, "metadata could not be written; changes are refused until a restart");
+                self.controller.restore(before);
+                Err(ErrorCode::KafkaStorageError)
+            }
+        };
+        answers.into_iter().for_each(|respond| respond(outcome));
+    }
+
+    fn call(
+        &mut self,
+        api_version: i16,
+        origin: RequestOrigin,
+        operation: Operation,
+    ) -> (ControllerResult<()>, Respond) {
+        let random = &self.random;
+        let mut new_id = || Uuid::from_random(random.next_u128());
+        let mut context = RequestContext {
+            now_ms: now_ms(),
+            api_version,
+            origin,
+            new_id: &mut new_id,
+            seed: random.next_u64(),
+        };
+        operation(&mut self.controller, &mut context)
+    }
+
+    /// Appends what an operation decided, and replays it, so that the next operation sees it.
+    pub(super) fn append<R>(&mut self, result: ControllerResult<R>) -> Result<(), MetadataLogError> {
+        if result.records.is_empty() {
+            return Ok(());
+        }
+        let now_ms = now_ms();
+        let first = self.log.log_end_offset();
+        self.log.append_records(&result.records, result.is_atomic, now_ms)?;
+        for (offset, (record, _)) in (first..).zip(&result.records) {
+            let provenance = MetadataProvenance {
+                last_contained_offset: offset,
+                last_contained_epoch: self.log.leader_epoch,
+                last_contained_log_time_ms: now_ms,
+            };
+            let replayed = self.controller.replay(record, offset).and_then(|()| self.loader.replay(record, provenance));
+            replayed.map_err(|why| self.log.fail(why))?;
+        }
+        Ok(())
+    }
+
+    /// Makes what was appended durable, and takes the new image.
+    pub(super) fn commit(&mut self) -> Result<Option<PublishedImage>, MetadataLogError> {
+        self.log.flush(now_ms())?;
+        self.shared.log_end_offset.store(self.log.log_end_offset(), Ordering::Release);
+        Ok(self.loader.publish())
+    }
+}

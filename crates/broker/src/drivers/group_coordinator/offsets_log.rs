@@ -1,0 +1,57 @@
+//! A partition of `__consumer_offsets` as the coordinator writes it.
+
+use std::sync::Arc;
+
+use ottla_coordinator::{Append, Appended, RecordLog};
+use ottla_protocol::ErrorCode;
+use ottla_protocol::records::{BATCH_HEADER_SIZE, BatchBuilder, BatchOptions};
+
+use crate::partitions::Partition;
+
+/// Room that a batch needs beside keys and values: per record at most 21 bytes of lengths and deltas. Taken off
+/// generously, because a batch that is too large is refused.
+const BATCH_OVERHEAD: usize = 4096;
+
+/// Writes the records of one shard.
+pub struct OffsetsLog {
+    partition: Arc<Partition>,
+}
+
+impl OffsetsLog {
+    pub(super) fn new(partition: Arc<Partition>) -> Self {
+        Self { partition }
+    }
+}
+
+impl RecordLog for OffsetsLog {
+    fn append(&mut self, append: Append<'_>) -> Result<Appended, ErrorCode> {
+        let mut options = BatchOptions::default();
+        if let Some(producer) = append.producer {
+            options.producer_id = producer.producer_id;
+            options.producer_epoch = producer.producer_epoch;
+            options.base_sequence = 0;
+            options.is_transactional = true;
+        }
+        let mut builder = BatchBuilder::new(options);
+        for record in append.records {
+            builder
+                .append(append.now_ms, Some(&record.key), record.value.as_deref(), &[])
+                .map_err(|_| ErrorCode::MessageTooLarge)?;
+        }
+        let batch = builder.build().map_err(|_| ErrorCode::MessageTooLarge)?;
+        let info = self.partition.append_as_coordinator(&batch, append.now_ms).map_err(|refused| {
+            tracing::warn!(
+                partition = %self.partition.index,
+                error = %refused.error,
+                "records of the group coordinator were not written"
+            );
+            refused.error
+        })?;
+        Ok(Appended { base_offset: info.base_offset, high_watermark: self.partition.high_watermark() })
+    }
+
+    fn batch_bytes_max(&self) -> usize {
+        let max = self.partition.log().map_or(0, |log| log.config().max_message_bytes as usize);
+        max.saturating_sub(BATCH_HEADER_SIZE + BATCH_OVERHEAD).max(1)
+    }
+}

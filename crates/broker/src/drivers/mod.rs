@@ -1,0 +1,4 @@
+//! Drivers: each owns a pure core in one task, feeds it events, performs what it asks for, and decides nothing.
+
+pub mod controller;
+pub mod group_coordinator;

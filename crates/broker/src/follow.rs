@@ -1,0 +1,160 @@
+//! The broker follows the metadata: partitions come and go, settings change, then the image is shown to everybody
+//! (`BrokerMetadataPublisher`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ottla_metadata::{
+    ConfigResourceType, LocalReplica, LocalReplicaChanges, MetadataImage, PublishedImage,
+};
+use ottla_protocol::{Str, TopicPartition, Uuid};
+use ottla_storage::{CreateOptions, LogManager};
+
+use crate::clock::now_ms;
+use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::dynamic_config::SharedConfig;
+use crate::internal_topics::CONSUMER_OFFSETS;
+use crate::partitions::{HostedTopic, Partition, Partitions};
+
+/// Applies images to the parts of a broker. Lives on the control thread.
+pub struct Follower {
+    /// `node.id`.
+    pub node_id: i32,
+    /// Partitions to keep.
+    pub partitions: Arc<Partitions>,
+    /// Their logs.
+    pub logs: Arc<LogManager>,
+    /// Groups follow the partitions of the offsets topic.
+    pub groups: GroupCoordinator,
+    /// Settings.
+    pub config: Arc<SharedConfig>,
+    /// What everybody sees.
+    pub image: Arc<ArcSwap<MetadataImage>>,
+    /// Called when the broker's own settings changed.
+    pub on_broker_config: Box<dyn Fn(&SharedConfig) + Send>,
+    /// Whether the partitions of the first image may be new although their logs are missing.
+    pub is_first: bool,
+}
+
+impl Follower {
+    /// Makes the broker what the image says, then shows the image.
+    pub fn follow(&mut self, published: &PublishedImage) {
+        let changes = published.changes();
+        let image = &published.image;
+        if changes.configs.iter().any(|resource| resource.resource_type == ConfigResourceType::Broker) {
+            self.config.update(image);
+            (self.on_broker_config)(&self.config);
+            self.update_all_logs(image);
+        }
+        let local = published.delta.local_changes(self.node_id);
+        self.delete(&local);
+        self.lead(image, &local);
+        for resource in &changes.configs {
+            if resource.resource_type == ConfigResourceType::Topic {
+                self.update_logs_of(image, &resource.name);
+            }
+        }
+        self.groups.topics_deleted(
+            changes.deleted_topics.iter().map(|(id, name)| (*id, name.clone())).collect(),
+        );
+        self.image.store(image.clone());
+        self.elect_coordinators(&local, image);
+        self.is_first = false;
+    }
+
+    fn delete(&self, local: &LocalReplicaChanges) {
+        let mut gone: Vec<TopicPartition> = Vec::new();
+        let mut topics: Vec<Uuid> = Vec::new();
+        for deleted in &local.deletes {
+            if &*deleted.topic == CONSUMER_OFFSETS {
+                self.groups.resigned(deleted.partition);
+            }
+            gone.push(TopicPartition::new(deleted.topic.clone(), deleted.partition));
+            if deleted.is_topic_deleted && !topics.contains(&deleted.topic_id) {
+                topics.push(deleted.topic_id);
+            }
+        }
+        for id in topics {
+            if let Some(topic) = self.partitions.remove(id) {
+                // Nobody is told that the topic is gone but by asking again.
+                topic.partitions.iter().flatten().for_each(|p| p.fetch_waiters.wake_all());
+            }
+        }
+        for (partition, why) in self.logs.delete(&gone, now_ms()) {
+            tracing::error!(%partition, %why, "a log could not be deleted");
+        }
+    }
+
+    fn lead(&self, image: &MetadataImage, local: &LocalReplicaChanges) {
+        let mut by_topic: BTreeMap<(Uuid, Str), Vec<&LocalReplica>> = BTreeMap::new();
+        for replica in local.leaders.iter().chain(&local.followers) {
+            by_topic.entry((replica.topic_id, replica.topic.clone())).or_default().push(replica);
+        }
+        for ((id, name), replicas) in by_topic {
+            let mut topic = match self.partitions.topic_by_id(id) {
+                Some(topic) => HostedTopic::clone(&topic),
+                None => HostedTopic { name: name.clone(), id, partitions: Vec::new() },
+            };
+            let config = Arc::new(self.config.log_config(image, &name));
+            for replica in replicas {
+                let at = usize::try_from(replica.partition).unwrap_or(0);
+                if topic.partitions.len() <= at {
+                    topic.partitions.resize(at + 1, None);
+                }
+                match &topic.partitions[at] {
+                    Some(partition) => partition.set_leader_epoch(replica.registration.leader_epoch),
+                    None => topic.partitions[at] = Some(Arc::new(self.host(replica, &config))),
+                }
+            }
+            self.partitions.put(topic);
+        }
+    }
+
+    fn host(&self, replica: &LocalReplica, config: &Arc<ottla_storage::LogConfig>) -> Partition {
+        let partition = TopicPartition::new(replica.topic.clone(), replica.partition);
+        let options = CreateOptions {
+            topic_id: Some(replica.topic_id),
+            config: config.clone(),
+            is_new: !self.is_first && replica.registration.leader_epoch == 0,
+            directory_id: None,
+            now_ms: now_ms(),
+        };
+        let leader_epoch = replica.registration.leader_epoch;
+        let log = match self.logs.get_or_create(&partition, &options) {
+            Ok(log) => {
+                // The only replica: all of it is replicated.
+                log.set_high_watermark(log.log_end_offset());
+                Some(log)
+            }
+            Err(why) => {
+                tracing::error!(%partition, %why, "the partition is offline");
+                None
+            }
+        };
+        Partition::new(replica.topic.clone(), replica.topic_id, replica.partition, leader_epoch, log)
+    }
+
+    fn update_all_logs(&self, image: &MetadataImage) {
+        for topic in self.partitions.all() {
+            self.update_logs_of(image, &topic.name);
+        }
+    }
+
+    fn update_logs_of(&self, image: &MetadataImage, name: &str) {
+        let Some(topic) = self.partitions.topic(name) else { return };
+        let config = Arc::new(self.config.log_config(image, name));
+        for log in topic.partitions.iter().flatten().filter_map(|partition| partition.log().ok()) {
+            log.update_config(config.clone());
+        }
+    }
+
+    fn elect_coordinators(&self, local: &LocalReplicaChanges, image: &MetadataImage) {
+        let count = image.topics.topic(CONSUMER_OFFSETS).map_or(0, |topic| topic.partitions.len() as i32);
+        for replica in local.leaders.iter().filter(|replica| &*replica.topic == CONSUMER_OFFSETS) {
+            if let Some(partition) = self.partitions.get(CONSUMER_OFFSETS, replica.partition) {
+                self.groups.elected(partition, count);
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! DescribeGroups (key 15), versions 0-6: members and state of classic groups. v3 authorized operations · v6 GROUP_ID_NOT_FOUND.
+
+use std::sync::Arc;
+
+use ottla_coordinator::{errors::describe_group_error, partition_for};
+use ottla_protocol::messages::describe_groups_response::DescribedGroup;
+use ottla_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
+use ottla_protocol::{ErrorCode, Str};
+
+use super::group_request::offsets_partitions;
+use crate::authorized_operations;
+use crate::broker::Broker;
+use crate::context::RequestContext;
+
+/// Answers group by group.
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: DescribeGroupsRequest,
+) -> DescribeGroupsResponse {
+    let mut groups = Vec::with_capacity(request.groups.len());
+    for group_id in request.groups {
+        let mut group = describe(ctx.api_version, &broker, group_id).await;
+        let asked = request.include_authorized_operations && ctx.api_version >= 3;
+        group.authorized_operations = if asked && group.error_code == ErrorCode::None.code() {
+            authorized_operations::GROUP
+        } else {
+            authorized_operations::UNKNOWN
+        };
+        groups.push(group);
+    }
+    DescribeGroupsResponse { groups, ..Default::default() }
+}
+
+async fn describe(version: i16, broker: &Broker, group_id: Str) -> DescribedGroup {
+    let partitions = offsets_partitions(broker);
+    if partitions == 0 {
+        return describe_group_error(group_id, ErrorCode::CoordinatorNotAvailable);
+    }
+    let id = group_id.clone();
+    let described = broker
+        .groups
+        .look(partition_for(&group_id, partitions), move |shard| shard.describe_groups(version, &[id]))
+        .await;
+    match described {
+        Ok(mut groups) if groups.len() == 1 => groups.remove(0),
+        Ok(_) => describe_group_error(group_id, ErrorCode::UnknownServerError),
+        Err(error) => describe_group_error(group_id, error),
+    }
+}

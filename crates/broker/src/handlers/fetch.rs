@@ -1,0 +1,274 @@
+//! Fetch (key 1), versions 4-18: reads record batches, and waits for them.
+//!
+//! v7 sessions (KIP-227) · v9 leader epochs · v11 rack · v12 diverging epochs (KIP-595) · v13 topics by id · v15 replica state ·
+//! v16 leaders' endpoints (KIP-951) · v17 directory id · v18 high watermark of the follower.
+//!
+//! Whole batches leave as they lie in the log: as slices of the hot tail or as file ranges. The first batch of an
+//! answer is whole even when it exceeds the limits (KIP-74).
+
+use std::time::Duration;
+
+use ottla_protocol::messages::fetch_response::{
+    AbortedTransaction, EpochEndOffset, LeaderIdAndEpoch, PartitionData,
+};
+use ottla_protocol::messages::{FetchRequest, FetchResponse};
+use ottla_protocol::{ErrorCode, ExternalRecords, Records};
+use tokio::time::Instant;
+
+use crate::broker::Broker;
+use crate::context::RequestContext;
+use crate::fetch_session::{FetchContext, FetchTarget, SessionRequest, TopicKey};
+use crate::partitions::{Partition, ReadBound, ReadRefused};
+use crate::waiting::FetchWaiter;
+use crate::wire::RecordPieces;
+use std::sync::Arc;
+
+/// First version that names topics by id.
+const TOPIC_ID_VERSION: i16 = 13;
+/// Last version whose clients do not know KAFKA_STORAGE_ERROR.
+const NO_STORAGE_ERROR_VERSION: i16 = 5;
+
+/// A fetch is answered at once, or waits.
+pub enum Stage {
+    /// The answer and its records.
+    Done(FetchResponse, RecordPieces),
+    /// There is not enough to read yet.
+    Wait(Wait),
+}
+
+/// What a fetch asks for beside its partitions.
+struct Params {
+    api_version: i16,
+    from_follower: bool,
+    bound: ReadBound,
+    min_bytes: i64,
+    max_bytes: usize,
+    max_wait: Duration,
+}
+
+/// A fetch that waits for records.
+pub struct Wait {
+    params: Params,
+    context: FetchContext,
+    waiter: Arc<FetchWaiter>,
+    deadline: Instant,
+}
+
+/// Reads what is there, and decides whether it suffices.
+pub fn begin(ctx: &RequestContext, broker: &Broker, request: FetchRequest) -> Stage {
+    let params = params(ctx, broker, &request);
+    let context = open_context(ctx, broker, &params, request);
+    let read = read_all(broker, &params, &context.targets);
+    if read.must_answer || params.max_wait.is_zero() || read.bytes >= params.min_bytes {
+        let (response, pieces) = respond(broker, context, read);
+        return Stage::Done(response, pieces);
+    }
+    let waiter = FetchWaiter::new(params.min_bytes - read.bytes);
+    for target in &context.targets {
+        if let Some(partition) = partition_of(broker, target) {
+            partition.fetch_waiters.register(&waiter);
+        }
+    }
+    // What was appended between the read and the registration woke nobody: look once more.
+    let read = read_all(broker, &params, &context.targets);
+    if read.must_answer || read.bytes >= params.min_bytes {
+        let (response, pieces) = respond(broker, context, read);
+        return Stage::Done(response, pieces);
+    }
+    let deadline = Instant::now() + params.max_wait;
+    Stage::Wait(Wait { params, context, waiter, deadline })
+}
+
+impl Wait {
+    /// Waits until enough can be read, or the client's patience ends.
+    pub async fn finish(self, broker: &Broker) -> (FetchResponse, RecordPieces) {
+        loop {
+            let woken = tokio::time::timeout_at(self.deadline, self.waiter.woken()).await.is_ok();
+            let read = read_all(broker, &self.params, &self.context.targets);
+            if !woken || read.must_answer || read.bytes >= self.params.min_bytes {
+                return respond(broker, self.context, read);
+            }
+            self.waiter.reset(self.params.min_bytes - read.bytes);
+        }
+    }
+}
+
+fn params(ctx: &RequestContext, broker: &Broker, request: &FetchRequest) -> Params {
+    let replica_id =
+        if ctx.api_version >= 15 { request.replica_state.replica_id } else { request.replica_id };
+    let from_follower = replica_id >= 0;
+    let bound = match (from_follower, request.isolation_level) {
+        (true, _) => ReadBound::LogEnd,
+        (false, 1) => ReadBound::LastStable,
+        (false, _) => ReadBound::HighWatermark,
+    };
+    let max_bytes = request.max_bytes.min(broker.config.topics.fetch_max_bytes).max(0);
+    Params {
+        api_version: ctx.api_version,
+        from_follower,
+        bound,
+        min_bytes: i64::from(request.min_bytes.min(max_bytes)),
+        max_bytes: max_bytes as usize,
+        max_wait: Duration::from_millis(request.max_wait_ms.max(0) as u64),
+    }
+}
+
+fn open_context(ctx: &RequestContext, broker: &Broker, params: &Params, request: FetchRequest) -> FetchContext {
+    let by_id = ctx.api_version >= TOPIC_ID_VERSION;
+    let image = broker.image();
+    let mut targets = Vec::new();
+    for topic in &request.topics {
+        let (key, name) = if by_id {
+            (TopicKey::Id(topic.topic_id), image.topics.topic_name(topic.topic_id).cloned())
+        } else {
+            (TopicKey::Name(topic.topic.clone()), Some(topic.topic.clone()))
+        };
+        targets.extend(topic.partitions.iter().map(|p| FetchTarget {
+            key: key.clone(),
+            name: name.clone(),
+            topic_id: topic.topic_id,
+            partition: p.partition,
+            fetch_offset: p.fetch_offset,
+            max_bytes: p.partition_max_bytes,
+            current_leader_epoch: p.current_leader_epoch,
+            last_fetched_epoch: p.last_fetched_epoch,
+            log_start_offset: p.log_start_offset,
+        }));
+    }
+    let forgotten = request
+        .forgotten_topics_data
+        .iter()
+        .flat_map(|topic| {
+            let key = if by_id { TopicKey::Id(topic.topic_id) } else { TopicKey::Name(topic.topic.clone()) };
+            topic.partitions.iter().map(move |p| (key.clone(), *p))
+        })
+        .collect();
+    let session = SessionRequest {
+        id: request.session_id,
+        epoch: request.session_epoch,
+        uses_topic_ids: by_id,
+        from_follower: params.from_follower,
+        targets,
+        forgotten,
+    };
+    broker.fetch_sessions.context(session, ctx.now_ms, |id| image.topics.topic_name(id).cloned())
+}
+
+/// What one pass over the partitions brought.
+struct ReadAll {
+    results: Vec<PartitionData>,
+    pieces: RecordPieces,
+    bytes: i64,
+    /// An error or a diverging epoch: waiting would not help.
+    must_answer: bool,
+}
+
+fn read_all(broker: &Broker, params: &Params, targets: &[FetchTarget]) -> ReadAll {
+    let mut all = ReadAll {
+        results: Vec::with_capacity(targets.len()),
+        pieces: Vec::new(),
+        bytes: 0,
+        must_answer: targets.is_empty(),
+    };
+    let mut left = params.max_bytes;
+    for target in targets {
+        let data = match read_one(broker, params, target, left, all.bytes == 0, &mut all.pieces) {
+            Ok(data) => data,
+            Err(refused) => {
+                all.must_answer = true;
+                respond_refused(params, target, refused)
+            }
+        };
+        all.must_answer |= data.diverging_epoch.epoch >= 0;
+        let size = data.records.as_ref().map_or(0, Records::len);
+        all.bytes += size as i64;
+        left = left.saturating_sub(size);
+        all.results.push(data);
+    }
+    all
+}
+
+fn partition_of(broker: &Broker, target: &FetchTarget) -> Option<Arc<Partition>> {
+    match &target.key {
+        TopicKey::Id(id) => broker.partitions.topic_by_id(*id)?.partition(target.partition).cloned(),
+        TopicKey::Name(name) => broker.partitions.get(name, target.partition),
+    }
+}
+
+fn read_one(
+    broker: &Broker,
+    params: &Params,
+    target: &FetchTarget,
+    limit: usize,
+    min_one_message: bool,
+    pieces: &mut RecordPieces,
+) -> Result<PartitionData, ReadRefused> {
+    let Some(partition) = partition_of(broker, target) else {
+        let unknown_id = target.topic().is_none();
+        let error = if unknown_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
+        return Err(ReadRefused::plain(error));
+    };
+    partition.check_leader_epoch(target.current_leader_epoch).map_err(ReadRefused::plain)?;
+    if target.last_fetched_epoch >= 0 {
+        if let Some((epoch, end_offset)) = partition.diverging_epoch(target.last_fetched_epoch, target.fetch_offset)? {
+            return Ok(PartitionData {
+                partition_index: target.partition,
+                diverging_epoch: EpochEndOffset { epoch, end_offset },
+                high_watermark: partition.high_watermark(),
+                last_stable_offset: partition.last_stable_offset(),
+                log_start_offset: partition.log_start_offset(),
+                records: Some(Records::default()),
+                ..Default::default()
+            });
+        }
+    }
+    let max_bytes = usize::try_from(target.max_bytes).unwrap_or(0).min(limit);
+    let read = partition.read(target.fetch_offset, max_bytes, min_one_message, params.bound)?;
+    let records = if read.size == 0 {
+        Records::default()
+    } else {
+        pieces.push(read.pieces);
+        Records::External(ExternalRecords { id: pieces.len() as u32 - 1, len: read.size as u32 })
+    };
+    let aborted = |list: Vec<(i64, i64)>| {
+        list.into_iter()
+            .map(|(producer_id, first_offset)| AbortedTransaction { producer_id, first_offset })
+            .collect()
+    };
+    Ok(PartitionData {
+        partition_index: target.partition,
+        high_watermark: read.high_watermark,
+        last_stable_offset: read.last_stable_offset,
+        log_start_offset: read.log_start_offset,
+        aborted_transactions: read.aborted_transactions.map(aborted),
+        records: Some(records),
+        ..Default::default()
+    })
+}
+
+fn respond_refused(params: &Params, target: &FetchTarget, refused: ReadRefused) -> PartitionData {
+    let error = match refused.error {
+        ErrorCode::KafkaStorageError if params.api_version <= NO_STORAGE_ERROR_VERSION => {
+            ErrorCode::NotLeaderOrFollower
+        }
+        other => other,
+    };
+    let current_leader = refused.leader.map_or_else(LeaderIdAndEpoch::default, |(leader_id, leader_epoch)| {
+        LeaderIdAndEpoch { leader_id, leader_epoch }
+    });
+    PartitionData {
+        partition_index: target.partition,
+        error_code: error.code(),
+        high_watermark: -1,
+        last_stable_offset: -1,
+        log_start_offset: -1,
+        current_leader: if params.api_version >= 16 { current_leader } else { LeaderIdAndEpoch::default() },
+        records: Some(Records::default()),
+        ..Default::default()
+    }
+}
+
+fn respond(broker: &Broker, context: FetchContext, read: ReadAll) -> (FetchResponse, RecordPieces) {
+    // Pieces of partitions that an incremental answer leaves out are empty, so they are in nobody's way.
+    (context.respond(&broker.fetch_sessions, read.results), read.pieces)
+}

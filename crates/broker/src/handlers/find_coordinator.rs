@@ -1,0 +1,87 @@
+//! FindCoordinator (key 10), versions 0-6: which broker coordinates a group, a transactional id or a share partition.
+//!
+//! v1 key types · v4 many keys at once · v6 share partitions. The internal topic is created when the first
+//! client asks; until it exists the answer is COORDINATOR_NOT_AVAILABLE, and the client asks again.
+
+use std::sync::Arc;
+
+use ottla_protocol::messages::find_coordinator_response::Coordinator;
+use ottla_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
+use ottla_protocol::{ErrorCode, Str};
+
+use crate::broker::Broker;
+use crate::context::RequestContext;
+use crate::internal_topics::CONSUMER_OFFSETS;
+use crate::metadata_view::MetadataView;
+
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+/// First version that asks for many keys.
+const BATCH_VERSION: i16 = 4;
+
+/// Answers from the image; creates the internal topic when it is missing.
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: FindCoordinatorRequest,
+) -> FindCoordinatorResponse {
+    let batch = ctx.api_version >= BATCH_VERSION;
+    let keys = if batch { request.coordinator_keys } else { vec![request.key] };
+    if request.key_type == GROUP && broker.image().topics.topic(CONSUMER_OFFSETS).is_none() {
+        broker.create_internal_topic(CONSUMER_OFFSETS).await;
+    }
+    let coordinators: Vec<Coordinator> =
+        keys.into_iter().map(|key| find(&ctx, &broker, request.key_type, key)).collect();
+    if batch {
+        return FindCoordinatorResponse { coordinators, ..Default::default() };
+    }
+    let Some(found) = coordinators.into_iter().next() else { return FindCoordinatorResponse::default() };
+    let error = ErrorCode::from_code(found.error_code);
+    FindCoordinatorResponse {
+        error_code: found.error_code,
+        error_message: Some(if error.is_err() { Str::from_static(error.message()) } else { "NONE".into() }),
+        node_id: found.node_id,
+        host: found.host,
+        port: found.port,
+        ..Default::default()
+    }
+}
+
+fn find(ctx: &RequestContext, broker: &Broker, key_type: i8, key: Str) -> Coordinator {
+    let none = |error: ErrorCode, key: Str| Coordinator {
+        key,
+        node_id: -1,
+        port: -1,
+        error_code: error.code(),
+        error_message: Some(Str::new()),
+        ..Default::default()
+    };
+    match key_type {
+        GROUP => {}
+        // Transactions are not served yet: nobody coordinates them.
+        TRANSACTION => return none(ErrorCode::CoordinatorNotAvailable, key),
+        _ => return none(ErrorCode::InvalidRequest, key),
+    }
+    let image = broker.image();
+    let leader = image
+        .topics
+        .topic(CONSUMER_OFFSETS)
+        .and_then(|topic| {
+            let partition = ottla_coordinator::partition_for(&key, topic.partitions.len() as i32);
+            topic.partitions.get(partition)
+        })
+        .map(|partition| partition.leader);
+    let view = MetadataView::new(&image, ctx.listener());
+    let node = leader.and_then(|leader| view.alive_brokers().find(|(broker, _)| broker.id == leader));
+    match node {
+        None => none(ErrorCode::CoordinatorNotAvailable, key),
+        Some((broker, endpoint)) => Coordinator {
+            key,
+            node_id: broker.id,
+            host: endpoint.host.clone(),
+            port: i32::from(endpoint.port),
+            error_code: ErrorCode::None.code(),
+            error_message: Some(Str::new()),
+        },
+    }
+}

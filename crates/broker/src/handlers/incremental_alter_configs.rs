@@ -1,0 +1,33 @@
+//! IncrementalAlterConfigs (key 44), versions 0-1: changes single keys of configurations (KIP-339).
+
+use std::sync::Arc;
+
+use ottla_controller::Preprocessed;
+use ottla_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
+use ottla_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
+use ottla_protocol::{ErrorCode, Str};
+
+use super::controller_request::run;
+use crate::broker::Broker;
+use crate::context::RequestContext;
+
+/// Answers when the change is committed and this broker follows it.
+pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {
+    let asked: Vec<(i8, Str)> =
+        request.resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
+    let failed = |error: ErrorCode| IncrementalAlterConfigsResponse {
+        responses: asked
+            .iter()
+            .map(|(resource_type, resource_name)| AlterConfigsResourceResponse {
+                error_code: error.code(),
+                error_message: Some(Str::from_static(error.message())),
+                resource_type: *resource_type,
+                resource_name: resource_name.clone(),
+            })
+            .collect(),
+        ..Default::default()
+    };
+    run(&ctx, &broker, move |controller, context| controller.incremental_alter_configs(&request, Preprocessed::new(), context))
+        .await
+        .unwrap_or_else(failed)
+}

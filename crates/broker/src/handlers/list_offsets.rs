@@ -1,0 +1,143 @@
+//! ListOffsets (key 2), versions 1-11: offsets by timestamp.
+//!
+//! -1 latest · -2 earliest · v7 -3 largest timestamp (KIP-734) · v8 -4 earliest local (KIP-405) · v9 -5 latest tiered (KIP-1005) ·
+//! v11 -6 earliest pending upload (KIP-1023) · v2 isolation level · v4 leader epochs · v10 timeout for remote look-ups.
+
+use std::collections::HashSet;
+
+use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use ottla_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use ottla_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use ottla_storage::{FoundOffset, PartitionLog, special_timestamp};
+
+use crate::broker::Broker;
+use crate::context::RequestContext;
+
+/// Lowest special timestamp, and the version that brought each: index 0 is -1.
+const SPECIAL_VERSIONS: [i16; 6] = [1, 1, 7, 8, 9, 11];
+const READ_COMMITTED: i8 = 1;
+/// `replica_id` of a consumer.
+const CONSUMER: i32 = -1;
+
+/// Answers partition by partition.
+pub fn handle(ctx: &RequestContext, broker: &Broker, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let mut seen = HashSet::new();
+    let mut duplicates = HashSet::new();
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            if !seen.insert((&*topic.name, partition.partition_index)) {
+                duplicates.insert((topic.name.to_string(), partition.partition_index));
+            }
+        }
+    }
+    let topics = request
+        .topics
+        .iter()
+        .map(|topic| ListOffsetsTopicResponse {
+            name: topic.name.clone(),
+            partitions: topic
+                .partitions
+                .iter()
+                .map(|partition| {
+                    let index = partition.partition_index;
+                    let duplicate = duplicates.contains(&(topic.name.to_string(), index));
+                    let found = if duplicate {
+                        Err(ErrorCode::InvalidRequest)
+                    } else {
+                        look_up(ctx.api_version, broker, &request, &topic.name, partition)
+                    };
+                    respond(index, found)
+                })
+                .collect(),
+        })
+        .collect();
+    ListOffsetsResponse { topics, ..Default::default() }
+}
+
+fn respond(index: i32, found: Result<Option<FoundOffset>, ErrorCode>) -> ListOffsetsPartitionResponse {
+    match found {
+        Ok(Some(found)) => ListOffsetsPartitionResponse {
+            partition_index: index,
+            timestamp: found.timestamp,
+            offset: found.offset,
+            leader_epoch: found.leader_epoch.unwrap_or(-1),
+            ..Default::default()
+        },
+        Ok(None) => ListOffsetsPartitionResponse { partition_index: index, ..Default::default() },
+        Err(error) => ListOffsetsPartitionResponse {
+            partition_index: index,
+            error_code: error.code(),
+            ..Default::default()
+        },
+    }
+}
+
+fn look_up(
+    version: i16,
+    broker: &Broker,
+    request: &ListOffsetsRequest,
+    topic: &str,
+    asked: &ListOffsetsPartition,
+) -> Result<Option<FoundOffset>, ErrorCode> {
+    check_timestamp(version, asked.timestamp)?;
+    let partition =
+        broker.partitions.get(topic, asked.partition_index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    partition.check_leader_epoch(asked.current_leader_epoch)?;
+    let log = partition.log()?;
+    let bound = bound(&log, request);
+    let found = log.offset_for_timestamp(asked.timestamp).map_err(|why| why.code())?;
+    Ok(match asked.timestamp {
+        // The end as this client may see it.
+        special_timestamp::LATEST => found.map(|found| FoundOffset {
+            offset: bound,
+            leader_epoch: Some(partition.leader_epoch()),
+            ..found
+        }),
+        timestamp if timestamp < 0 && timestamp != special_timestamp::MAX_TIMESTAMP => found,
+        _ => found.filter(|found| found.offset < bound),
+    })
+}
+
+/// First offset that the client may not see.
+fn bound(log: &PartitionLog, request: &ListOffsetsRequest) -> i64 {
+    match (request.replica_id, request.isolation_level) {
+        (CONSUMER, READ_COMMITTED) => log.last_stable_offset(),
+        (CONSUMER, _) => log.high_watermark(),
+        _ => log.log_end_offset(),
+    }
+}
+
+/// Special timestamps are known from certain versions on; other negative ones mean nothing.
+fn check_timestamp(version: i16, timestamp: i64) -> Result<(), ErrorCode> {
+    if timestamp >= 0 {
+        return Ok(());
+    }
+    let at = usize::try_from(-1 - timestamp).unwrap_or(usize::MAX);
+    match SPECIAL_VERSIONS.get(at) {
+        Some(since) if version >= *since => Ok(()),
+        Some(_) => Err(ErrorCode::UnsupportedVersion),
+        None => Err(ErrorCode::InvalidRequest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_timestamps_have_versions() {
+        for (version, timestamp, expected) in [
+            (1, 0, Ok(())),
+            (1, -2, Ok(())),
+            (6, -3, Err(ErrorCode::UnsupportedVersion)),
+            (7, -3, Ok(())),
+            (10, -6, Err(ErrorCode::UnsupportedVersion)),
+            (11, -6, Ok(())),
+            (11, -7, Err(ErrorCode::InvalidRequest)),
+            (11, i64::MIN, Err(ErrorCode::InvalidRequest)),
+        ] {
+            assert_eq!(check_timestamp(version, timestamp), expected, "v{version} {timestamp}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Produce (key 0), versions 3-13: appends record batches.
+//!
+//! v7 zstd · v8 errors per record · v10 the current leader in the answer (KIP-951) · v12 transactions v2 · v13 topics by id.
+//! A batch's records are not decoded: see `ottla_protocol::records`.
+//!
+//! Deviation: transactional batches are refused until transactions are served.
+
+use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use ottla_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
+use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
+use ottla_protocol::records::{Compression, RecordBatch};
+use ottla_protocol::{ErrorCode, Str};
+
+use crate::broker::Broker;
+use crate::context::RequestContext;
+use crate::internal_topics;
+use crate::partitions::{AppendRefused, HostedTopic};
+
+/// First version in which zstd is allowed.
+const ZSTD_VERSION: i16 = 7;
+/// First version that names topics by id.
+const TOPIC_ID_VERSION: i16 = 13;
+/// Kafka's own admin client may write to internal topics.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+/// How a Produce ends.
+pub enum Outcome {
+    /// With an answer.
+    Respond(ProduceResponse),
+    /// Without one: acks=0.
+    Silent,
+    /// With the end of the connection: acks=0 and an error, which the producer can learn in no other way.
+    Close(String),
+}
+
+/// Appends in the order of the request, and answers.
+pub fn handle(ctx: &RequestContext, broker: &Broker, request: ProduceRequest) -> Outcome {
+    let acks = request.acks;
+    let mut first_error = None;
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for topic in request.topic_data {
+        let hosted = if ctx.api_version >= TOPIC_ID_VERSION {
+            broker.partitions.topic_by_id(topic.topic_id)
+        } else {
+            broker.partitions.topic(&topic.name)
+        };
+        let partition_responses: Vec<PartitionProduceResponse> = topic
+            .partition_data
+            .iter()
+            .map(|data| match append(ctx, broker, acks, &topic, hosted.as_deref(), data) {
+                Ok(response) => response,
+                Err(refused) => {
+                    first_error.get_or_insert(refused.error);
+                    respond_refused(data.index, refused)
+                }
+            })
+            .collect();
+        responses.push(TopicProduceResponse {
+            name: topic.name,
+            topic_id: topic.topic_id,
+            partition_responses,
+        });
+    }
+    match (acks, first_error) {
+        (0, None) => Outcome::Silent,
+        (0, Some(error)) => {
+            Outcome::Close(format!("a Produce with acks=0 failed with {error}, which only a closed connection can tell"))
+        }
+        _ => Outcome::Respond(ProduceResponse { responses, ..Default::default() }),
+    }
+}
+
+fn append(
+    ctx: &RequestContext,
+    broker: &Broker,
+    acks: i16,
+    topic: &TopicProduceData,
+    hosted: Option<&HostedTopic>,
+    data: &PartitionProduceData,
+) -> Result<PartitionProduceResponse, AppendRefused> {
+    let Some(hosted) = hosted else {
+        let by_id = ctx.api_version >= TOPIC_ID_VERSION && broker.image().topics.topic_name(topic.topic_id).is_none();
+        let error = if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
+        return Err(AppendRefused::plain(error));
+    };
+    let partition = hosted
+        .partition(data.index)
+        .ok_or_else(|| AppendRefused::plain(ErrorCode::UnknownTopicOrPartition))?;
+    if !(-1..=1).contains(&acks) {
+        return Err(AppendRefused::plain(ErrorCode::InvalidRequiredAcks));
+    }
+    if internal_topics::is_internal(&hosted.name) && ctx.client_id() != ADMIN_CLIENT_ID {
+        let why = format!("Cannot append to internal topic {}", hosted.name);
+        return Err(AppendRefused::new(ErrorCode::InvalidTopicException, why));
+    }
+    let records = data.records.as_ref().and_then(|r| r.bytes()).filter(|b| !b.is_empty()).ok_or_else(|| {
+        let version = ctx.api_version;
+        let why = format!(
+            "Produce requests with version {version} must have at least one record batch per partition"
+        );
+        AppendRefused::new(ErrorCode::InvalidRecord, why)
+    })?;
+    validate(ctx.api_version, records)?;
+    let info = partition.append_as_leader(records, ctx.now_ms)?;
+    Ok(PartitionProduceResponse {
+        index: data.index,
+        error_code: ErrorCode::None.code(),
+        base_offset: info.base_offset,
+        log_append_time_ms: info.log_append_time_ms,
+        log_start_offset: info.log_start_offset,
+        ..Default::default()
+    })
+}
+
+/// What the version of the request demands of the batch (Kafka: `ProduceRequest.validateRecords`).
+fn validate(version: i16, records: &[u8]) -> Result<(), AppendRefused> {
+    let refuse = |what: &str| {
+        let why = format!("Produce requests with version {version} {what}");
+        Err(AppendRefused::new(ErrorCode::InvalidRecord, why))
+    };
+    // The magic byte stands at the same place in every format there ever was.
+    const MAGIC_AT: usize = 16;
+    if records.get(MAGIC_AT).is_some_and(|magic| *magic != 2) {
+        return refuse("are only allowed to contain record batches with magic version 2");
+    }
+    // A batch that does not parse is for the log to judge, which knows the errors.
+    let Ok((batch, rest)) = RecordBatch::parse(records) else { return Ok(()) };
+    if version < ZSTD_VERSION && batch.compression() == Ok(Compression::Zstd) {
+        let why =
+            format!("Produce requests with version {version} are not allowed to use ZStandard compression");
+        return Err(AppendRefused::new(ErrorCode::UnsupportedCompressionType, why));
+    }
+    if RecordBatch::parse(rest).is_ok() {
+        return refuse("are only allowed to contain exactly one record batch per partition");
+    }
+    if batch.is_transactional() {
+        let why = "transactions are not served yet";
+        return Err(AppendRefused::new(ErrorCode::InvalidTxnState, why.to_string()));
+    }
+    Ok(())
+}
+
+fn respond_refused(index: i32, refused: AppendRefused) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        error_code: refused.error.code(),
+        base_offset: -1,
+        log_start_offset: refused.log_start_offset,
+        record_errors: refused
+            .record_errors
+            .into_iter()
+            .map(|(batch_index, message)| BatchIndexAndErrorMessage {
+                batch_index,
+                batch_index_error_message: message.map(Str::from),
+            })
+            .collect(),
+        error_message: refused.message.map(Str::from),
+        ..Default::default()
+    }
+}

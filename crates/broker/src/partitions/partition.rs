@@ -1,0 +1,281 @@
+//! One partition as its leader serves it: the log, the epoch, and who waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use ottla_protocol::records::AppendOrigin;
+use ottla_protocol::{ErrorCode, Str, Uuid};
+use ottla_storage::{
+    AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError, TransactionVersion,
+};
+
+use crate::waiting::FetchWaiters;
+
+/// A partition hosted by this broker.
+#[derive(Debug)]
+pub struct Partition {
+    /// Topic name.
+    pub topic: Str,
+    /// Topic id.
+    pub topic_id: Uuid,
+    /// Partition number.
+    pub index: i32,
+    /// The log; none while its directory is offline. Replaced when the partition moves to another directory.
+    log: ArcSwapOption<PartitionLog>,
+    leader_epoch: AtomicI32,
+    /// Fetches that wait for records here.
+    pub fetch_waiters: FetchWaiters,
+}
+
+/// How far a reader may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadBound {
+    /// Followers see everything.
+    LogEnd,
+    /// Consumers see what is replicated.
+    HighWatermark,
+    /// `read_committed` consumers see what is replicated and decided.
+    LastStable,
+}
+
+/// What a read found.
+pub struct ReadResult {
+    /// The records, in order.
+    pub pieces: Vec<Piece>,
+    /// Their length in bytes.
+    pub size: usize,
+    /// High watermark at the time of the read.
+    pub high_watermark: i64,
+    /// Last stable offset at the time of the read.
+    pub last_stable_offset: i64,
+    /// Log start offset at the time of the read.
+    pub log_start_offset: i64,
+    /// Aborted transactions in the range (producer id, first offset), for `read_committed` readers.
+    pub aborted_transactions: Option<Vec<(i64, i64)>>,
+}
+
+/// Why records were not appended, as the producer is told.
+#[derive(Debug)]
+pub struct AppendRefused {
+    /// The error.
+    pub error: ErrorCode,
+    /// In words.
+    pub message: Option<String>,
+    /// Which records are to blame, by their index in the batch.
+    pub record_errors: Vec<(i32, Option<String>)>,
+    /// The log's start, or -1.
+    pub log_start_offset: i64,
+}
+
+impl AppendRefused {
+    /// An error that says enough.
+    pub fn plain(error: ErrorCode) -> Self {
+        Self { error, message: None, record_errors: Vec::new(), log_start_offset: -1 }
+    }
+
+    /// An error in words.
+    pub fn new(error: ErrorCode, message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), ..Self::plain(error) }
+    }
+}
+
+/// Why nothing was read, as the consumer is told.
+#[derive(Debug)]
+pub struct ReadRefused {
+    /// The error.
+    pub error: ErrorCode,
+    /// Leader and epoch, where another leads (KIP-951).
+    pub leader: Option<(i32, i32)>,
+}
+
+impl ReadRefused {
+    /// An error that says enough.
+    pub fn plain(error: ErrorCode) -> Self {
+        Self { error, leader: None }
+    }
+}
+
+impl From<StorageError> for ReadRefused {
+    fn from(error: StorageError) -> Self {
+        Self::plain(error.code())
+    }
+}
+
+impl Partition {
+    /// A partition with its log, or without one when its directory is offline.
+    pub fn new(
+        topic: Str,
+        topic_id: Uuid,
+        index: i32,
+        leader_epoch: i32,
+        log: Option<Arc<PartitionLog>>,
+    ) -> Self {
+        Self {
+            topic,
+            topic_id,
+            index,
+            log: ArcSwapOption::new(log),
+            leader_epoch: AtomicI32::new(leader_epoch),
+            fetch_waiters: FetchWaiters::default(),
+        }
+    }
+
+    /// The log.
+    ///
+    /// # Errors
+    /// KAFKA_STORAGE_ERROR while the log's directory is offline.
+    pub fn log(&self) -> Result<Arc<PartitionLog>, ErrorCode> {
+        self.log.load_full().ok_or(ErrorCode::KafkaStorageError)
+    }
+
+    /// Puts another log in place: the partition has moved, or its directory has failed.
+    pub fn replace_log(&self, log: Option<Arc<PartitionLog>>) {
+        self.log.store(log);
+        self.fetch_waiters.wake_all();
+    }
+
+    /// The epoch in which this broker leads.
+    pub fn leader_epoch(&self) -> i32 {
+        self.leader_epoch.load(Ordering::Acquire)
+    }
+
+    /// A new term begins.
+    pub fn set_leader_epoch(&self, epoch: i32) {
+        if self.leader_epoch.swap(epoch, Ordering::AcqRel) != epoch {
+            self.fetch_waiters.wake_all();
+        }
+    }
+
+    /// Compares the epoch that a client believes in with ours; -1 means that it does not care (KIP-320).
+    ///
+    /// # Errors
+    /// FENCED_LEADER_EPOCH for an older one, UNKNOWN_LEADER_EPOCH for a newer one.
+    pub fn check_leader_epoch(&self, claimed: i32) -> Result<(), ErrorCode> {
+        let ours = self.leader_epoch();
+        match claimed {
+            -1 => Ok(()),
+            c if c < ours => Err(ErrorCode::FencedLeaderEpoch),
+            c if c > ours => Err(ErrorCode::UnknownLeaderEpoch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends one batch of a client and makes it visible.
+    ///
+    /// # Errors
+    /// As Kafka answers them.
+    pub fn append_as_leader(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
+        self.append(records, now_ms, AppendOrigin::Client)
+    }
+
+    /// Appends one batch of a coordinator of this broker.
+    ///
+    /// # Errors
+    /// As Kafka answers them.
+    pub fn append_as_coordinator(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
+        self.append(records, now_ms, AppendOrigin::Coordinator)
+    }
+
+    fn append(&self, records: &Bytes, now_ms: i64, origin: AppendOrigin) -> Result<AppendInfo, AppendRefused> {
+        let log = self.log().map_err(AppendRefused::plain)?;
+        let options = AppendOptions {
+            leader_epoch: self.leader_epoch(),
+            origin,
+            now_ms,
+            transaction_version: TransactionVersion::Legacy,
+            ..Default::default()
+        };
+        let info = log.append_as_leader(records, &options).map_err(|why| refused(why, &log))?;
+        // The only replica is in sync with itself: what is appended is replicated.
+        if log.maybe_increment_high_watermark(info.last_offset + 1) {
+            self.fetch_waiters.bytes_added(info.size);
+        }
+        Ok(info)
+    }
+
+    /// Reads whole batches from `offset` on.
+    ///
+    /// # Errors
+    /// OFFSET_OUT_OF_RANGE outside of the log, KAFKA_STORAGE_ERROR when its directory is offline.
+    pub fn read(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        min_one_message: bool,
+        bound: ReadBound,
+    ) -> Result<ReadResult, ReadRefused> {
+        let log = self.log().map_err(ReadRefused::plain)?;
+        let read = match bound {
+            ReadBound::LogEnd => log.read(offset, max_bytes, min_one_message, log.log_end_offset()),
+            ReadBound::HighWatermark => log.read(offset, max_bytes, min_one_message, log.high_watermark()),
+            ReadBound::LastStable => log.read_committed(offset, max_bytes, min_one_message),
+        };
+        let data = read.map_err(|why| ReadRefused::plain(why.code()))?;
+        let aborted = data.aborted_transactions.iter().map(|txn| (txn.producer_id, txn.first_offset));
+        Ok(ReadResult {
+            high_watermark: data.high_watermark,
+            last_stable_offset: data.last_stable_offset,
+            log_start_offset: data.log_start_offset,
+            aborted_transactions: (bound == ReadBound::LastStable).then(|| aborted.collect()),
+            size: data.size,
+            pieces: data.pieces,
+        })
+    }
+
+    /// Where the log of a reader whose last record is of `last_fetched_epoch` parts from ours (KIP-595), if it does before
+    /// `fetch_offset`: epoch and end offset.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn diverging_epoch(
+        &self,
+        last_fetched_epoch: i32,
+        fetch_offset: i64,
+    ) -> Result<Option<(i32, i64)>, ReadRefused> {
+        let log = self.log().map_err(ReadRefused::plain)?;
+        let Some((epoch, end_offset)) = log.end_offset_for_epoch(last_fetched_epoch) else {
+            return Err(ReadRefused::plain(ErrorCode::OffsetOutOfRange));
+        };
+        let diverges = epoch < last_fetched_epoch || end_offset < fetch_offset;
+        Ok(diverges.then_some((epoch, end_offset)))
+    }
+
+    /// The high watermark, or -1 without a log.
+    pub fn high_watermark(&self) -> i64 {
+        self.log.load().as_ref().map_or(-1, |log| log.high_watermark())
+    }
+
+    /// The last stable offset, or -1 without a log.
+    pub fn last_stable_offset(&self) -> i64 {
+        self.log.load().as_ref().map_or(-1, |log| log.last_stable_offset())
+    }
+
+    /// The log start offset, or -1 without a log.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log.load().as_ref().map_or(-1, |log| log.log_start_offset())
+    }
+}
+
+fn refused(why: AppendError, log: &PartitionLog) -> AppendRefused {
+    let error = why.code();
+    let known = matches!(
+        error,
+        ErrorCode::MessageTooLarge
+            | ErrorCode::RecordListTooLarge
+            | ErrorCode::CorruptMessage
+            | ErrorCode::KafkaStorageError
+    );
+    // Kafka tells the log's start along with errors that it did not expect.
+    let log_start_offset = if known { -1 } else { log.log_start_offset() };
+    match why {
+        AppendError::Invalid(invalid) => AppendRefused {
+            error,
+            message: invalid.response_message().map(str::to_string),
+            record_errors: invalid.record_errors.into_iter().map(|e| (e.batch_index, Some(e.message))).collect(),
+            log_start_offset,
+        },
+        _ => AppendRefused { log_start_offset, ..AppendRefused::plain(error) },
+    }
+}

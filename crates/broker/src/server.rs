@@ -1,0 +1,334 @@
+//! A running node: how its parts are started, in which order, and how they stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use ottla_config::BrokerConfig;
+use ottla_config::broker_config::listeners::{Endpoint as ConfigEndpoint, Listener, SecurityProtocol};
+use ottla_controller::ControllerOptions;
+use ottla_coordinator::{GroupCoordinatorConfig, NEW_MEMBER_JOIN_TIMEOUT_MS};
+use ottla_metadata::feature::supported_features;
+use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
+use ottla_net::{BoundServer, ListenerOptions, NetError, NetOptions, ServerHandle};
+use ottla_protocol::{Str, TopicPartition, Uuid};
+use ottla_storage::{LoadError, LoadOptions, LogManager, LogManagerOptions, OpenError};
+
+use crate::background::Background;
+use crate::broker::Broker;
+use crate::clock::now_ms;
+use crate::config_schema::BrokerConfigSchema;
+use crate::dispatch::Dispatcher;
+use crate::drivers::controller::{self, ControllerStartup, NewCluster, Started, StartupError};
+use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::dynamic_config::SharedConfig;
+use crate::fetch_session::FetchSessions;
+use crate::follow::Follower;
+use crate::partitions::Partitions;
+use crate::producer_ids::ProducerIds;
+use crate::random::Random;
+use crate::telemetry::Telemetry;
+
+/// What a node is started with beside its configuration.
+#[derive(Clone, Debug, Default)]
+pub struct NodeOptions {
+    /// Id for a cluster that is formatted now; a random one when none is given.
+    pub cluster_id: Option<String>,
+    /// Features of a cluster that is formatted now.
+    pub new_cluster: NewCluster,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The log directories.
+    #[error(transparent)]
+    LogDirs(#[from] OpenError),
+    /// The logs.
+    #[error(transparent)]
+    Logs(#[from] LoadError),
+    /// The metadata.
+    #[error(transparent)]
+    Controller(#[from] StartupError),
+    /// The sockets.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// A thread or a runtime.
+    #[error("no thread or runtime for the node: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A running node.
+pub struct Server {
+    broker: Arc<Broker>,
+    net: ServerHandle,
+    background: Background,
+    control: JoinHandle<()>,
+    stop_control: tokio::sync::oneshot::Sender<()>,
+    broker_epoch: i64,
+}
+
+impl Server {
+    /// Starts a node; it serves when this returns. Blocks while logs are loaded.
+    ///
+    /// # Errors
+    /// When a directory, the metadata log or a socket can't be used.
+    pub fn start(config: BrokerConfig, options: &NodeOptions) -> Result<Self, ServerError> {
+        let logs = Arc::new(open_dirs(&config, options)?);
+        let bound = ottla_net::Server::bind(net_options(&config))?;
+        let shared_config = Arc::new(SharedConfig::new(config.clone()));
+        let started = start_controller(&config, options, &logs, &bound, &shared_config)?;
+        shared_config.update(&started.image.image);
+        load_logs(&config, &logs, &shared_config, &started.image.image)?;
+        let broker_epoch = started.broker_epoch;
+        let (broker, control, stop_control, net) = wire_up(config, logs, shared_config, started, bound)?;
+        let background =
+            Background::start(broker.logs.clone(), broker.partitions.clone(), &broker.config.storage)?;
+        Ok(Self { broker, net, background, control, stop_control, broker_epoch })
+    }
+
+    /// Listeners by name, and where they listen.
+    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+        self.net.addresses()
+    }
+
+    /// The broker's parts.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// Stops in order: no new requests, then the metadata log, then the logs, which are marked as left in order.
+    pub fn shutdown(self) {
+        // Waiting fetches would hold their connections until the grace ends.
+        for topic in self.broker.partitions.all() {
+            topic.partitions.iter().flatten().for_each(|partition| partition.fetch_waiters.wake_all());
+        }
+        self.net.shutdown(ottla_net::SHUTDOWN_GRACE);
+        self.background.stop();
+        let _ = self.stop_control.send(());
+        let _ = self.control.join();
+        self.broker.logs.shutdown(self.broker_epoch, now_ms());
+    }
+}
+
+fn open_dirs(config: &BrokerConfig, options: &NodeOptions) -> Result<LogManager, OpenError> {
+    let dirs = config.storage.log_dirs.iter().map(PathBuf::from).collect();
+    let mut manager = LogManagerOptions::new(dirs, config.node_id);
+    manager.cluster_id = options.cluster_id.clone();
+    manager.context.producer_id_expiration_ms = i64::from(config.storage.producer_id_expiration_ms);
+    manager.context.max_transaction_timeout_ms = config.topics.transaction_max_timeout_ms;
+    LogManager::open(manager)
+}
+
+fn start_controller(
+    config: &BrokerConfig,
+    options: &NodeOptions,
+    logs: &LogManager,
+    bound: &BoundServer,
+    shared_config: &Arc<SharedConfig>,
+) -> Result<Started, ServerError> {
+    let metadata_log_dir = PathBuf::from(&config.storage.metadata_log_dir);
+    let directory_id = logs.log_dir(&metadata_log_dir).map_or(Uuid::ZERO, |dir| dir.id());
+    let unstable = config.values().get("unstable.feature.versions.enable").and_then(|value| value.as_bool()).unwrap_or(false);
+    let startup = ControllerStartup {
+        metadata_log_dir,
+        directory_id,
+        options: ControllerOptions {
+            supported_features: supported_features(unstable),
+            default_replication_factor: config.topics.default_replication_factor as i16,
+            default_num_partitions: config.topics.num_partitions,
+            delete_topic_enable: config.topics.delete_topic_enable,
+            ..ControllerOptions::new(config.node_id, logs.cluster_id())
+        },
+        schema: Arc::new(BrokerConfigSchema::new(shared_config.clone())),
+        endpoints: endpoints(&config.listeners.advertised, bound),
+        controller_endpoints: endpoints(&config.listeners.controller_advertised, bound),
+        rack: config.rack.clone(),
+        log_dirs: logs.live_dirs().map(|dir| dir.id()).collect(),
+        new_cluster: options.new_cluster.clone(),
+    };
+    Ok(controller::start(startup)?)
+}
+
+/// Advertised endpoints with the ports that the system has chosen where the configuration says 0.
+fn endpoints(advertised: &[ConfigEndpoint], bound: &BoundServer) -> Vec<Endpoint> {
+    let port = |endpoint: &ConfigEndpoint| match endpoint.port {
+        0 => bound
+            .addresses()
+            .iter()
+            .find(|(name, _)| *name == endpoint.listener)
+            .map_or(0, |(_, address)| address.port()),
+        port => port,
+    };
+    advertised
+        .iter()
+        .map(|endpoint| Endpoint {
+            name: Str::from(endpoint.listener.as_str()),
+            host: Str::from(endpoint.host.clone().unwrap_or_else(host_name)),
+            port: port(endpoint),
+            security_protocol: match endpoint.security_protocol {
+                SecurityProtocol::Plaintext => MetadataProtocol::Plaintext,
+                SecurityProtocol::Ssl => MetadataProtocol::Ssl,
+                SecurityProtocol::SaslPlaintext => MetadataProtocol::SaslPlaintext,
+                SecurityProtocol::SaslSsl => MetadataProtocol::SaslSsl,
+            },
+        })
+        .collect()
+}
+
+/// What clients are told where neither `advertised.listeners` nor `listeners` names a host: this machine's name if it
+/// leads back here, else the loopback address, so that a laptop works without configuration.
+fn host_name() -> String {
+    use std::net::ToSocketAddrs;
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_string_lossy();
+    let resolves = (&*name, 0).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
+    if resolves { name.into_owned() } else { "localhost".into() }
+}
+
+fn load_logs(
+    config: &BrokerConfig,
+    logs: &LogManager,
+    shared_config: &SharedConfig,
+    image: &MetadataImage,
+) -> Result<(), LoadError> {
+    let is_stray = |partition: &TopicPartition, topic_id: Option<Uuid>| {
+        let registration = image.topics.partition(&partition.topic, partition.partition);
+        let same_topic = topic_id.is_none_or(|id| image.topics.topic_id(&partition.topic) == Some(id));
+        !(same_topic && registration.is_some_and(|r| r.replicas.contains(&config.node_id)))
+    };
+    let report = logs.load_logs(&LoadOptions {
+        config: &|topic| Arc::new(shared_config.log_config(image, topic)),
+        is_stray: &is_stray,
+        threads_per_dir: config.storage.num_recovery_threads_per_data_dir.max(1) as usize,
+        now_ms: now_ms(),
+    })?;
+    for (partition, why) in &report.failed {
+        tracing::error!(%partition, %why, "a log can't be loaded");
+    }
+    if report.loaded > 0 {
+        tracing::info!(logs = report.loaded, recovered_dirs = report.unclean_dirs.len(), "logs loaded");
+    }
+    Ok(())
+}
+
+type Wired = (Arc<Broker>, JoinHandle<()>, tokio::sync::oneshot::Sender<()>, ServerHandle);
+
+fn wire_up(
+    config: BrokerConfig,
+    logs: Arc<LogManager>,
+    shared_config: Arc<SharedConfig>,
+    started: Started,
+    bound: BoundServer,
+) -> Result<Wired, ServerError> {
+    let (groups, groups_task) = GroupCoordinator::new(group_config(&config));
+    let random = Random::default();
+    let image = Arc::new(ArcSwap::from_pointee(MetadataImage::default()));
+    let broker = Arc::new(Broker {
+        node_id: config.node_id,
+        cluster_id: Str::from(logs.cluster_id()),
+        shared_config,
+        partitions: Arc::new(Partitions::default()),
+        logs,
+        controller: started.handle.clone(),
+        groups,
+        fetch_sessions: FetchSessions::new(
+            config.topics.max_incremental_fetch_session_cache_slots.max(0) as usize,
+            random.next_u64(),
+        ),
+        producer_ids: ProducerIds::default(),
+        telemetry: Telemetry::default(),
+        random,
+        image,
+        config: Arc::new(config),
+    });
+    let for_service = broker.clone();
+    let mut follower = Follower {
+        node_id: broker.node_id,
+        partitions: broker.partitions.clone(),
+        logs: broker.logs.clone(),
+        groups: broker.groups.clone(),
+        config: broker.shared_config.clone(),
+        image: broker.image.clone(),
+        on_broker_config: Box::new(|_| {}),
+        is_first: true,
+    };
+    follower.follow(&started.image);
+    let net = bound.serve(move |_| Dispatcher::new(for_service.clone()))?;
+    let quotas = net.quotas().clone();
+    follower.on_broker_config = Box::new(move |config| {
+        let sockets = &config.broker().sockets;
+        quotas.set_max_connections(sockets.max_connections.max(0) as u32);
+        quotas.set_max_connections_per_ip(sockets.max_connections_per_ip.max(0) as u32);
+        quotas.set_max_connection_creation_rate(sockets.max_connection_creation_rate.max(0) as u32);
+        let overrides: Vec<(String, u32)> = sockets
+            .max_connections_per_ip_overrides
+            .iter()
+            .map(|(host, max)| (host.clone(), (*max).max(0) as u32))
+            .collect();
+        if let Err(why) = quotas.set_max_connections_per_ip_overrides(&overrides) {
+            tracing::warn!(%why, "max.connections.per.ip.overrides was not taken over");
+        }
+    });
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let control = std::thread::Builder::new().name("ottla-control".into()).spawn(move || {
+        runtime.block_on(async move {
+            tokio::select! {
+                () = started.run(|image| follower.follow(image)) => {}
+                () = groups_task => {}
+                _ = stopped => {}
+            }
+        });
+    })?;
+    Ok((broker, control, stop, net))
+}
+
+fn group_config(config: &BrokerConfig) -> GroupCoordinatorConfig {
+    let groups = &config.groups;
+    GroupCoordinatorConfig {
+        group_min_session_timeout_ms: groups.min_session_timeout_ms,
+        group_max_session_timeout_ms: groups.max_session_timeout_ms,
+        group_initial_rebalance_delay_ms: groups.initial_rebalance_delay_ms,
+        group_max_size: groups.max_size,
+        group_new_member_join_timeout_ms: NEW_MEMBER_JOIN_TIMEOUT_MS,
+        offset_metadata_max_bytes: groups.offset_metadata_max_bytes,
+        offsets_retention_ms: groups.offsets_retention_ms,
+        offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
+        offsets_commit_timeout_ms: groups.offsets_commit_timeout_ms,
+    }
+}
+
+fn net_options(config: &BrokerConfig) -> NetOptions {
+    let sockets = &config.sockets;
+    NetOptions {
+        listeners: config.listeners.listeners.iter().map(|l| listener_options(l, sockets.listen_backlog_size)).collect(),
+        threads: 0,
+        socket_request_max_bytes: sockets.request_max_bytes.max(0) as u32,
+        queued_max_request_bytes: sockets.queued_max_request_bytes,
+        max_connections: sockets.max_connections.max(0) as u32,
+        max_connections_per_ip: sockets.max_connections_per_ip.max(0) as u32,
+        max_connections_per_ip_overrides: sockets
+            .max_connections_per_ip_overrides
+            .iter()
+            .map(|(host, max)| (host.clone(), (*max).max(0) as u32))
+            .collect(),
+        max_connection_creation_rate: sockets.max_connection_creation_rate.max(0) as u32,
+        connections_max_idle_ms: sockets.connections_max_idle_ms,
+        socket_send_buffer_bytes: sockets.send_buffer_bytes,
+        socket_receive_buffer_bytes: sockets.receive_buffer_bytes,
+        inter_broker_listener_name: Some(config.listeners.inter_broker_listener_name.clone()),
+    }
+}
+
+fn listener_options(listener: &Listener, backlog: i32) -> ListenerOptions {
+    let endpoint = &listener.endpoint;
+    ListenerOptions {
+        backlog,
+        max_connections: listener.max_connections.max(0) as u32,
+        max_connection_creation_rate: listener.max_connection_creation_rate.max(0) as u32,
+        ..ListenerOptions::plaintext(&endpoint.listener, endpoint.host.clone().unwrap_or_default(), endpoint.port)
+    }
+}
