@@ -34,6 +34,10 @@ mod timeline;
 mod timers;
 
 #[cfg(test)]
+mod history_test;
+#[cfg(test)]
+mod simulation_test;
+#[cfg(test)]
 mod testing;
 
 pub use config::{GroupCoordinatorConfig, NEW_MEMBER_JOIN_TIMEOUT_MS};

@@ -32,6 +32,8 @@ pub const GROUP: &str = "group";
 #[derive(Debug, Default)]
 pub struct MemoryLog {
     pub records: Vec<(CoordinatorRecord, Option<i64>)>,
+    /// Where control records end transactions: producer id, and whether it was committed.
+    pub markers: BTreeMap<i64, (i64, bool)>,
     /// Sizes of the batches.
     pub batches: Vec<usize>,
     pub high_watermark: i64,
@@ -110,6 +112,21 @@ impl World {
         Self::load(self.config, self.log, self.now_ms)
     }
 
+    /// The partition goes to another broker: all who wait are answered.
+    pub fn unload(self) -> (MemoryLog, BTreeMap<ReplyId, Reply>) {
+        let mut replies = self.replies;
+        let outcome = self.runtime.unload(self.now_ms);
+        for (id, reply) in outcome.replies {
+            assert!(replies.insert(id, reply).is_none(), "{id:?} was answered twice");
+        }
+        (self.log, replies)
+    }
+
+    /// How many requests were sent.
+    pub fn requests_len(&self) -> usize {
+        self.last_reply_id as usize
+    }
+
     pub fn run(
         &mut self,
         operation: impl FnOnce(&mut GroupCoordinatorShard, ReplyId) -> CoordinatorResult,
@@ -132,7 +149,10 @@ impl World {
     /// Lets time pass, and timers fire in their order.
     pub fn advance(&mut self, ms: i64) {
         let end_ms = self.now_ms + ms;
+        let mut calls = 0;
         while let Some(deadline_ms) = self.runtime.next_deadline_ms().filter(|at| *at <= end_ms) {
+            calls += 1;
+            assert!(calls < 1_000 + ms, "timers that never rest: {:?}", self.runtime.timers());
             self.now_ms = self.now_ms.max(deadline_ms);
             let outcome = self.runtime.on_deadline(&mut self.log, self.now_ms);
             self.take(outcome);
@@ -149,10 +169,11 @@ impl World {
     }
 
     pub fn end_transaction(&mut self, producer_id: i64, commit: bool) {
-        let record = CoordinatorRecord { key: Bytes::from_static(b"\0\0\0\0"), value: None };
         let offset = self.log.records.len() as i64;
-        // Stands for the control record; type 255 is ignored when the log is replayed.
-        self.log.records.push((CoordinatorRecord { key: Bytes::from_static(&[0, 255]), ..record }, None));
+        // A record of a type that is not kept stands for the control record.
+        let record = CoordinatorRecord { key: Bytes::from_static(&[0, 255]), value: None };
+        self.log.records.push((record, None));
+        self.log.markers.insert(offset, (producer_id, commit));
         self.log.high_watermark = offset + 1;
         let outcome = self.runtime.on_end_txn_marker(
             &mut self.log,
@@ -375,12 +396,45 @@ impl World {
     }
 }
 
+/// Numbers that are random enough, and the same for the same seed (SplitMix64).
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// Once in `n` times.
+    pub fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    pub fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())].clone()
+    }
+}
+
 /// A shard that has read this log.
 pub fn replayed(config: &Arc<GroupCoordinatorConfig>, log: &MemoryLog) -> GroupCoordinatorShard {
     let mut shard = GroupCoordinatorShard::new(config.clone());
     shard.on_high_watermark(log.high_watermark);
     for (offset, (record, producer_id)) in (0..).zip(&log.records) {
-        shard.replay(offset, *producer_id, &record.key, record.value.as_ref()).unwrap();
+        match log.markers.get(&offset) {
+            Some((producer_id, commit)) => shard.replay_end_txn_marker(offset, *producer_id, *commit),
+            None => {
+                shard.replay(offset, *producer_id, &record.key, record.value.as_ref()).unwrap();
+            }
+        }
     }
     shard
 }

@@ -61,6 +61,10 @@ impl ClassicGroup {
         if self.is_leader(old_member_id) {
             self.leader_id = Some(new_member_id.clone());
         }
+        // Kafka leaves the old id there, and rebalances when that has not sent SyncGroup in time.
+        if self.pending_sync_members.remove(old_member_id) {
+            self.pending_sync_members.insert(new_member_id.clone());
+        }
         self.members.insert(new_member_id.clone(), member);
     }
 

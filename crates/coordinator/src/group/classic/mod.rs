@@ -231,5 +231,8 @@ impl ClassicGroup {
 }
 
 #[cfg(test)]
+mod invariants_test;
+
+#[cfg(test)]
 #[path = "classic_test.rs"]
 mod tests;

@@ -11,6 +11,10 @@ use super::member::AwaitingJoin;
 use super::{ClassicAction, ClassicGroup, ClassicGroupState, Env, JoinTimer};
 use crate::result::GroupEvent;
 
+/// Shortest time between two attempts to end a join phase in which nobody has joined. Members may ask for a rebalance
+/// timeout of 0, with which Kafka would try without pause.
+const POSTPONED_JOIN_DELAY_MS_MIN: i32 = 500;
+
 impl ClassicGroup {
     /// Begins a rebalance; if one is under way already, ends its join phase should all have joined.
     pub(super) fn prepare_rebalance_or_complete_join(&mut self, reason: &str, env: &mut Env<'_>) {
@@ -75,7 +79,8 @@ impl ClassicGroup {
         if !self.elect_joined_leader() && !self.members.is_empty() {
             // Only static members are left, and none has joined. Go on when one does, or when their sessions
             // have ended.
-            self.schedule_join(JoinTimer::Complete, self.rebalance_timeout_ms(), env);
+            let delay_ms = self.rebalance_timeout_ms().max(POSTPONED_JOIN_DELAY_MS_MIN);
+            self.schedule_join(JoinTimer::Complete, delay_ms, env);
             return;
         }
         self.init_next_generation(env.now_ms);

@@ -207,3 +207,22 @@ fn static_members_are_known_after_a_restart() {
     assert_eq!((response.error_code, response.generation_id), (0, 1));
     assert_eq!(world.heartbeat_as(&ids[0], Some("a"), 1), FencedInstanceId);
 }
+
+#[test]
+fn a_member_that_comes_back_before_it_has_fetched_its_assignment_is_awaited_under_its_new_id() {
+    let mut world = World::new();
+    world.join(&rejoin("a"));
+    world.join(&rejoin("b"));
+    world.advance(6_000);
+    let leader = world.explain().leader.unwrap();
+    let (leads, follows) = if leader.starts_with('a') { ("a", "b") } else { ("b", "a") };
+    world.sync(&leader, 1, &[(&leader, "one")]);
+    let join = world.join(&rejoin(follows));
+    let member_id = world.joined(join).member_id;
+    assert_eq!(world.explain().waiting_for, std::slice::from_ref(&member_id));
+    let sync = world.sync(&member_id, 1, &[]);
+    assert_eq!(world.sync_error(sync), None);
+    world.advance(60_000);
+    assert_eq!(world.heartbeat_as(&leader, Some(leads), 1), None);
+    assert_eq!(world.state(), "Stable");
+}
