@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 
-use ottla_protocol::records::BatchHeader;
+use ottla_protocol::records::{BatchHeader, LOG_OVERHEAD};
 
 use crate::piece::Piece;
 
@@ -27,6 +27,8 @@ const COPY_BELOW: usize = 8 * 1024;
 /// Bounds of the buffers that small batches are copied to; they double while a log stays busy.
 const CHUNK_MIN: usize = 512;
 const CHUNK_MAX: usize = 64 * 1024;
+/// Small batches in one piece: what a read may have to walk through.
+const PIECE_MAX: usize = 16 * 1024;
 /// A read of more pieces than this goes to the file instead.
 const PIECES_MAX: usize = 64;
 
@@ -171,6 +173,9 @@ impl HotTail {
         for part in parts {
             self.open.extend_from_slice(part);
         }
+        if self.open.len() >= PIECE_MAX {
+            self.close_open();
+        }
     }
 
     /// Makes sure that the open buffer takes `len` more bytes without moving what it holds.
@@ -239,20 +244,15 @@ impl HotTail {
                 skip: 0,
             });
         }
-        let mut skip = 0;
-        loop {
-            let batch = BatchHeader::parse(piece.body.get(skip..)?).ok()?;
-            if batch.last_offset() >= offset {
-                return Some(TailRead {
-                    position: piece.position + u32::try_from(skip).ok()?,
-                    first_batch_size: u32::try_from(batch.size()).ok()?,
-                    first_base_offset: batch.base_offset(),
-                    piece: piece_at,
-                    skip,
-                });
-            }
-            skip += batch.size();
-        }
+        let skip = first_at_or_after(&piece.body, offset)?;
+        let batch = BatchHeader::parse(piece.body.get(skip..)?).ok()?;
+        Some(TailRead {
+            position: piece.position + u32::try_from(skip).ok()?,
+            first_batch_size: u32::try_from(batch.size()).ok()?,
+            first_base_offset: batch.base_offset(),
+            piece: piece_at,
+            skip,
+        })
     }
 
     /// `len` bytes from where `from` starts; none when they are not all here, or are too many pieces.
@@ -283,6 +283,25 @@ impl HotTail {
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+/// Where in `batches` the first one starts whose last offset is at or after `offset`. Looks at no more of a
+/// batch than its base offset and length, until it is the one or the one before it.
+fn first_at_or_after(batches: &[u8], offset: i64) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let head: &[u8; 12] = batches.get(at..)?.first_chunk()?;
+        let [.., l0, l1, l2, l3] = *head;
+        let next = at + LOG_OVERHEAD + u32::from_be_bytes([l0, l1, l2, l3]) as usize;
+        let next_base = batches.get(next..).and_then(<[u8]>::first_chunk).map(|b| i64::from_be_bytes(*b));
+        if next_base.is_none_or(|base| base > offset) {
+            let batch = BatchHeader::parse(batches.get(at..)?).ok()?;
+            if batch.last_offset() >= offset {
+                return Some(at);
+            }
+        }
+        at = next;
     }
 }
 
