@@ -43,8 +43,9 @@ impl Controller {
             None => self.records_for_empty_log(bootstrap)?,
             Some(version) => ControllerResult::atomic(self.abort_open_transaction(version)?, ()),
         };
+        let own_broker = self.options.is_combined.then_some(self.options.node_id);
         let timeout_ms = self.options.session_timeout_ms;
-        self.sessions = Some(BrokerSessions::new(&stable.image, timeout_ms, now_ms));
+        self.sessions = Some(BrokerSessions::new(&stable.image, timeout_ms, now_ms, own_broker));
         self.next_write_offset = next_write_offset;
         Ok(result)
     }

@@ -51,16 +51,22 @@ pub(crate) struct BrokerSessions {
     brokers: BTreeMap<i32, Session>,
     /// Time of the last heartbeat by broker id and epoch.
     contacts: BTreeMap<(i32, i64), i64>,
+    /// A broker, by id and epoch, whose process is known to be gone unless it is heard of.
+    presumed_gone: Option<(i32, i64)>,
 }
 
 impl BrokerSessions {
-    /// The sessions with which a controller becomes active.
-    pub(crate) fn new(image: &MetadataImage, timeout_ms: i64, now_ms: i64) -> Self {
-        let mut sessions = Self { timeout_ms, brokers: BTreeMap::new(), contacts: BTreeMap::new() };
+    /// The sessions with which a controller becomes active. `own_broker` is the broker that runs in its process.
+    pub(crate) fn new(image: &MetadataImage, timeout_ms: i64, now_ms: i64, own_broker: Option<i32>) -> Self {
+        let (brokers, contacts, presumed_gone) = (BTreeMap::new(), BTreeMap::new(), None);
+        let mut sessions = Self { timeout_ms, brokers, contacts, presumed_gone };
         for broker in image.cluster.brokers() {
             sessions.register(broker.id, broker.fenced);
             if !broker.fenced {
                 sessions.track(broker.id, broker.epoch, now_ms);
+            }
+            if own_broker == Some(broker.id) {
+                sessions.presumed_gone = Some((broker.id, broker.epoch));
             }
         }
         sessions
@@ -69,6 +75,7 @@ impl BrokerSessions {
     /// A heartbeat came.
     pub(crate) fn track(&mut self, broker_id: i32, broker_epoch: i64, now_ms: i64) {
         self.contacts.insert((broker_id, broker_epoch), now_ms);
+        self.presumed_gone.take_if(|gone| *gone == (broker_id, broker_epoch));
     }
 
     fn is_expired(&self, contact_ms: i64, now_ms: i64) -> bool {
@@ -77,7 +84,8 @@ impl BrokerSessions {
 
     pub(crate) fn has_valid_session(&self, broker_id: i32, broker_epoch: i64, now_ms: i64) -> bool {
         let contact_ms = self.contacts.get(&(broker_id, broker_epoch));
-        contact_ms.is_some_and(|contact_ms| !self.is_expired(*contact_ms, now_ms))
+        self.presumed_gone != Some((broker_id, broker_epoch))
+            && contact_ms.is_some_and(|contact_ms| !self.is_expired(*contact_ms, now_ms))
     }
 
     /// Forgets one broker, given by id and epoch, that has gone silent.
@@ -184,7 +192,7 @@ mod tests {
     use super::*;
 
     fn sessions() -> BrokerSessions {
-        BrokerSessions::new(&MetadataImage::default(), 100, 0)
+        BrokerSessions::new(&MetadataImage::default(), 100, 0, None)
     }
 
     fn heartbeat(offset: i64, want_fence: bool, want_shut_down: bool) -> BrokerHeartbeatRequest {

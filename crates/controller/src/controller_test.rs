@@ -56,7 +56,7 @@ fn broker_event(world: &mut World, event: Event) {
         2 => drop(world.heartbeat(BrokerHeartbeatRequest { want_shut_down: true, ..beat })),
         3 => {
             world.now_ms += i64::from(event.b) * 100;
-            let previous_broker_epoch = if event.b % 2 == 0 { beat.broker_epoch } else { -1 };
+            let previous_broker_epoch = if event.b.is_multiple_of(2) { beat.broker_epoch } else { -1 };
             let request =
                 BrokerRegistrationRequest { previous_broker_epoch, ..registration(id, event.b.into()) };
             let result =

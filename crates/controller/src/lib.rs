@@ -30,6 +30,8 @@ mod broker_sessions;
 mod config_schema;
 mod controller;
 mod controller_result;
+#[cfg(test)]
+mod kafka_log_test;
 mod leader_updates;
 mod operations;
 mod options;

@@ -13,6 +13,10 @@ pub struct ControllerOptions {
     pub node_id: i32,
     /// The cluster's id; brokers of another cluster are refused.
     pub cluster_id: String,
+    /// Whether a broker of the same id runs in this very process (`process.roles=broker,controller`). Whoever was
+    /// registered under that id before this process is then known to be gone, so that a restart after a crash does
+    /// not wait until its session is over, as it does in Kafka.
+    pub is_combined: bool,
     /// Ids of all voters of the quorum.
     pub quorum_node_ids: Vec<i32>,
     /// Finalized level of `kraft.version`, which the quorum keeps.
@@ -32,11 +36,12 @@ pub struct ControllerOptions {
 }
 
 impl ControllerOptions {
-    /// A quorum of one with Kafka's defaults.
+    /// A quorum of one, combined with its broker, with Kafka's defaults.
     pub fn new(node_id: i32, cluster_id: impl Into<String>) -> Self {
         Self {
             node_id,
             cluster_id: cluster_id.into(),
+            is_combined: true,
             quorum_node_ids: vec![node_id],
             kraft_version: 0,
             supported_features: supported_features(false),

@@ -115,7 +115,7 @@ pub(crate) struct World {
     pub(crate) controller: Controller,
     pub(crate) log: Vec<VersionedRecord>,
     pub(crate) now_ms: i64,
-    next_id: u64,
+    pub(crate) next_id: u64,
 }
 
 pub(crate) const CLUSTER_ID: &str = "test-cluster";

@@ -44,14 +44,15 @@ fn set_change_and_remove() {
     let mut world = World::empty();
     let fine = (ErrorCode::None, None);
     let set = entry(ALICE, &[("producer_byte_rate", Some(1000.0)), ("request_percentage", Some(12.5))]);
-    assert_eq!(alter(&mut world, vec![set.clone()]), [fine.clone()]);
+    let one_fine = std::slice::from_ref(&fine);
+    assert_eq!(alter(&mut world, vec![set.clone()]), one_fine);
     let before = world.log.len();
-    assert_eq!(alter(&mut world, vec![set]), [fine.clone()]);
+    assert_eq!(alter(&mut world, vec![set]), one_fine);
     assert_eq!(world.log.len(), before, "nothing has changed");
     let entity = entity_of(&entry(ALICE, &[]));
     assert_eq!(world.controller.image().client_quotas.get(&entity).unwrap().len(), 2);
     let remove = entry(ALICE, &[("producer_byte_rate", None), ("request_percentage", None), ("x", None)]);
-    assert_eq!(alter(&mut world, vec![remove]), [fine]);
+    assert_eq!(alter(&mut world, vec![remove]), one_fine);
     assert_eq!(world.log.len(), before + 2);
     assert!(world.controller.image().client_quotas.get(&entity).is_none());
 }

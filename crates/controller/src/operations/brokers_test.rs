@@ -100,6 +100,22 @@ fn a_second_process_of_a_broker() {
 }
 
 #[test]
+fn a_crash_of_the_node_itself() {
+    let world = World::of_brokers(2);
+    let mut again = world.replayed();
+    let bootstrap = crate::BootstrapMetadata::from_versions(MetadataVersion::MINIMUM, &BTreeMap::new());
+    again.activate(&bootstrap, world.log.len() as i64, 0).unwrap();
+    let mut world = World { controller: again, now_ms: 0, ..world };
+    // Broker 0 ran in the process that is gone; broker 1 may be alive.
+    assert_eq!(code(world.register(registration(1, 9)).error_code), ErrorCode::DuplicateBrokerRegistration);
+    assert_eq!(world.register(registration(0, 9)).error_code, 0);
+    // If it does not come back it is fenced like any other.
+    let due_ms = world.controller.next_session_expiry_ms().unwrap();
+    let result = world.controller.maybe_fence_one_stale_broker(due_ms);
+    assert!(result.response);
+}
+
+#[test]
 fn a_restart_of_the_only_broker() {
     let mut world = World::of_brokers(1);
     world.create_assigned("a", &[&[0]]);

@@ -31,10 +31,10 @@ fn move_to(
     (code, message.map(str::to_owned))
 }
 
-fn listed(
-    world: &World,
-    topics: Option<&[(&str, &[i32])]>,
-) -> Vec<(String, i32, Vec<i32>, Vec<i32>, Vec<i32>)> {
+/// Topic, partition, replicas, those that come, those that go.
+type Ongoing = (String, i32, Vec<i32>, Vec<i32>, Vec<i32>);
+
+fn listed(world: &World, topics: Option<&[(&str, &[i32])]>) -> Vec<Ongoing> {
     let topic = |(name, partitions): &(&str, &[i32])| ListPartitionReassignmentsTopics {
         name: Str::from(*name),
         partition_indexes: partitions.to_vec(),

@@ -18,7 +18,7 @@ fn invalid(message: impl Into<String>) -> ApiError {
 }
 
 impl Controller {
-    /// BrokerRegistration. A new process of a broker gets a new epoch, the offset at which its record is going to stand.
+    /// BrokerRegistration. A new process of a broker gets a new epoch: the log's end offset when it registers.
     pub fn register_broker(
         &mut self,
         request: &BrokerRegistrationRequest,
