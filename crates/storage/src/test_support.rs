@@ -59,6 +59,11 @@ pub fn transactional(producer_id: i64, epoch: i16, sequence: i32, count: usize) 
     batch_at(NOW, count, 10, &options)
 }
 
+/// A directory in memory where there is one: most tests fsync, and none is about the speed of a disk.
+pub fn temp_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("temp dir")
+}
+
 /// A log in a directory of its own, and what it takes to open it again.
 pub struct Fixture {
     pub temp: tempfile::TempDir,
@@ -78,7 +83,7 @@ impl Fixture {
     }
 
     pub fn with_disk(config: LogConfig, disk: Arc<dyn Disk>) -> Self {
-        let temp = tempfile::tempdir().expect("temp dir");
+        let temp = temp_dir();
         let log_dir = LogDir::new(temp.path().to_path_buf(), Uuid::ZERO, disk, None);
         let context =
             StorageContext::new(&ContextOptions { verify_transactions: false, ..Default::default() });

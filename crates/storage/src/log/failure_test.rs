@@ -80,7 +80,7 @@ fn a_directory_that_vanishes_is_an_error_and_no_panic() {
 fn the_failure_is_told_once() {
     let disk = FailingDisk::new();
     let told = Arc::new(AtomicU64::new(0));
-    let temp = tempfile::tempdir().expect("temp dir");
+    let temp = temp_dir();
     let counter = told.clone();
     let hook: crate::log_dir::OnOffline = Arc::new(move |_| {
         counter.fetch_add(1, Ordering::Relaxed);

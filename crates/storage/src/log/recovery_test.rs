@@ -106,7 +106,7 @@ fn a_torn_tail_is_cut_at_every_byte() {
         .collect();
     let from = ends[16];
     for cut in from..=whole.len() {
-        let copy = tempfile::tempdir().expect("temp dir");
+        let copy = temp_dir();
         let dir = copy.path().join("t-0");
         copy_tree(&f.dir(), &dir);
         let file =
@@ -386,7 +386,7 @@ fn every_batch_of_a_copy_taken_while_writing_is_whole() {
     let mut expected: Vec<Bytes> = Vec::new();
     for i in 0..40 {
         fill(&f, i, i + 1);
-        let copy = tempfile::tempdir().expect("temp dir");
+        let copy = temp_dir();
         let dir = copy.path().join("t-0");
         copy_tree(&f.dir(), &dir);
         let log =

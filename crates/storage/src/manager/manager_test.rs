@@ -25,7 +25,7 @@ fn options(temp: &tempfile::TempDir, dirs: usize) -> LogManagerOptions {
 
 impl Broker {
     fn new(dirs: usize) -> Self {
-        let temp = tempfile::tempdir().expect("temp dir");
+        let temp = temp_dir();
         let manager = LogManager::open(options(&temp, dirs)).expect("open");
         let broker = Self { temp, manager };
         broker.load();
@@ -131,7 +131,7 @@ fn foreign_directories_are_refused() {
 
 #[test]
 fn directories_that_fail_are_reported_and_others_go_on() {
-    let temp = tempfile::tempdir().expect("temp dir");
+    let temp = temp_dir();
     let file = temp.path().join("file");
     std::fs::write(&file, "not a directory").expect("write");
     let mut options = options(&temp, 1);
@@ -342,7 +342,7 @@ fn one_bad_log_does_not_stop_the_others() {
 
 #[test]
 fn a_directory_that_goes_offline_takes_its_logs_along() {
-    let temp = tempfile::tempdir().expect("temp dir");
+    let temp = temp_dir();
     let disk = FailingDisk::new();
     let mut options = options(&temp, 2);
     options.disk = disk.clone();
