@@ -17,14 +17,15 @@ pub struct GroupCoordinatorConfig {
     pub group_max_size: i32,
     /// Not a broker key in Kafka: see [`NEW_MEMBER_JOIN_TIMEOUT_MS`].
     pub group_new_member_join_timeout_ms: i32,
-    /// `offset.metadata.max.bytes`: longest metadata of a committed offset. Kafka counts UTF-16 units, and so do we.
+    /// `offset.metadata.max.bytes`: longest metadata of a committed offset. Kafka counts UTF-16 units, and so
+    /// do we.
     pub offset_metadata_max_bytes: i32,
     /// `offsets.retention.minutes`, in milliseconds.
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`
     pub offsets_retention_check_interval_ms: i64,
-    /// `offsets.commit.timeout.ms`: how long an appended record may wait to be committed before the answers that
-    /// depend on it are failed.
+    /// `offsets.commit.timeout.ms`: how long an appended record may wait to be committed before the answers
+    /// that depend on it are failed.
     pub offsets_commit_timeout_ms: i32,
 }
 

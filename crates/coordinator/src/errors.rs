@@ -1,5 +1,5 @@
-//! Errors of the log as the members of a group are to see them, and whole error answers for requests that never
-//! reach a shard.
+//! Errors of the log as the members of a group are to see them, and whole error answers for requests that
+//! never reach a shard.
 
 use ottla_protocol::messages::delete_groups_response::DeletableGroupResult;
 use ottla_protocol::messages::describe_groups_response::DescribedGroup;
@@ -19,7 +19,8 @@ use ottla_protocol::{ErrorCode, Str};
 use crate::group::classic::leave;
 use crate::reply::{JoinWaiter, Reply, ReplyId};
 
-/// How an error of the log is told to clients (`CoordinatorOperationExceptionHelper.handleOperationException`).
+/// How an error of the log is told to clients
+/// (`CoordinatorOperationExceptionHelper.handleOperationException`).
 pub fn coordinator_error(error: ErrorCode) -> ErrorCode {
     match error {
         // Verification of a transaction failed; older clients retry this one without a new look-up.

@@ -1,6 +1,6 @@
-//! Random histories: requests that make sense and requests that do not, time, faults, restarts. Whatever happens,
-//! nothing panics, a fresh shard that reads the log has the same state, every request is answered exactly once,
-//! and a group that nobody talks to any more comes to rest.
+//! Random histories: requests that make sense and requests that do not, time, faults, restarts. Whatever
+//! happens, nothing panics, a fresh shard that reads the log has the same state, every request is answered
+//! exactly once, and a group that nobody talks to any more comes to rest.
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,14 @@
-//! Coordinators as replicated state machines: today the group coordinator, for classic groups and committed offsets.
+//! Coordinators as replicated state machines: today the group coordinator, for classic groups and committed
+//! offsets.
 //!
-//! What it is: Kafka's `GroupCoordinatorShard` and what lies under it. An operation takes a request and the time, and
-//! returns a [`CoordinatorResult`]: records to append, answers to send now, answers to send once the records are
-//! committed, timers to arm. State changes in [`GroupCoordinatorShard::replay`], which also runs at start-up.
+//! What it is: Kafka's `GroupCoordinatorShard` and what lies under it. An operation takes a request and the
+//! time, and returns a [`CoordinatorResult`]: records to append, answers to send now, answers to send once
+//! the records are committed, timers to arm. State changes in [`GroupCoordinatorShard::replay`], which also
+//! runs at start-up.
 //!
-//! What it is not: it has no clock, socket, file, thread or randomness, does not know the log that it writes to, nor who
-//! may do what. [`CoordinatorRuntime`] performs results against a [`RecordLog`], still without any of these; a
-//! driver supplies the log and the time.
+//! What it is not: it has no clock, socket, file, thread or randomness, does not know the log that it writes
+//! to, nor who may do what. [`CoordinatorRuntime`] performs results against a [`RecordLog`], still without
+//! any of these; a driver supplies the log and the time.
 //!
 //! | file | holds |
 //! | --- | --- |

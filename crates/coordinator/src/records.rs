@@ -46,7 +46,8 @@ pub(crate) enum GroupRecord {
     Other(i16),
 }
 
-/// A copy that does not keep alive the buffer which `text` is a slice of (a whole request, or a batch of the log).
+/// A copy that does not keep alive the buffer which `text` is a slice of (a whole request, or a batch of the
+/// log).
 pub(crate) fn owned(text: &Str) -> Str {
     Str::from(&**text)
 }

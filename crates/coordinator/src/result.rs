@@ -11,8 +11,8 @@ use crate::timers::{TimerAction, TimerKey};
 ///
 /// 1. `timers`: arm and cancel;
 /// 2. `replies`: send; they depend on nothing that is not written yet;
-/// 3. `records`, if any: append them to the shard's partition as `write` says. When that fails, hand `deferred` to
-///    `on_records_failed`. When it succeeds, tell the shard with `on_records_appended`;
+/// 3. `records`, if any: append them to the shard's partition as `write` says. When that fails, hand
+///    `deferred` to `on_records_failed`. When it succeeds, tell the shard with `on_records_appended`;
 /// 4. `deferred`, unless it is empty: keep it until everything written so far is committed, then hand it to
 ///    `on_records_committed`. With nothing in flight that is at once.
 ///
@@ -37,10 +37,11 @@ pub struct CoordinatorResult {
 /// How records are appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Whether `on_records_appended` replays the records. Not so where the state they describe is held already:
-    /// a classic group changes while its members talk, and its record says where it arrived.
+    /// Whether `on_records_appended` replays the records. Not so where the state they describe is held
+    /// already: a classic group changes while its members talk, and its record says where it arrived.
     pub replay: bool,
-    /// Whether the records are appended all or none, in one batch. Otherwise several batches may be made of them.
+    /// Whether the records are appended all or none, in one batch. Otherwise several batches may be made of
+    /// them.
     pub atomic: bool,
     /// The producer on whose behalf the records are written: they go into a transactional batch of its own.
     pub producer: Option<ProducerIdAndEpoch>,
@@ -79,8 +80,8 @@ impl CoordinatorResult {
     }
 }
 
-/// What is to happen once the records are committed, or turn out not to be written. Opaque to the driver, which
-/// hands it back. Dropping it leaves requests unanswered.
+/// What is to happen once the records are committed, or turn out not to be written. Opaque to the driver,
+/// which hands it back. Dropping it leaves requests unanswered.
 #[derive(Debug, Default)]
 pub struct Deferred {
     pub(crate) replies: Vec<(ReplyId, Reply)>,

@@ -1,8 +1,39 @@
 //! Performs what a shard asks for: the part of a driver that needs neither clock nor task
 //! (`CoordinatorRuntime.CoordinatorContext`).
 //!
-//! The owner of the runtime calls it with every request, when the high watermark of the partition has moved, and at
-//! [`next_deadline_ms`](CoordinatorRuntime::next_deadline_ms). Each call returns the answers that are due.
+//! The owner of the runtime calls it with every request, when the high watermark of the partition has moved,
+//! and at [`next_deadline_ms`](CoordinatorRuntime::next_deadline_ms). Each call returns the answers that are
+//! due.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use ottla_coordinator::*;
+//! use ottla_protocol::messages::HeartbeatRequest;
+//!
+//! # struct Partition;
+//! # impl RecordLog for Partition {
+//! #     fn append(&mut self, _: Append<'_>) -> Result<Appended, ottla_protocol::ErrorCode> {
+//! #         Ok(Appended { base_offset: 0, high_watermark: 1 })
+//! #     }
+//! #     fn batch_bytes_max(&self) -> usize { 1 << 20 }
+//! # }
+//! # let (mut partition, high_watermark, now_ms) = (Partition, 0, 1_700_000_000_000);
+//! let config = Arc::new(GroupCoordinatorConfig::default());
+//! let mut shard = GroupCoordinatorShard::new(config.clone());
+//! shard.on_high_watermark(high_watermark);
+//! // ... shard.replay(...) for each record, shard.replay_end_txn_marker(...) for each control record
+//! let (mut runtime, _) = CoordinatorRuntime::new(&config, shard, high_watermark, &mut partition, now_ms);
+//!
+//! let request = HeartbeatRequest { group_id: "group".into(), ..Default::default() };
+//! let id = ReplyId(1);
+//! let outcome = runtime.run(&mut partition, now_ms, |shard| shard.heartbeat(&request, id, now_ms));
+//! assert_eq!(outcome.replies.len(), 1);
+//!
+//! let wake_at_ms = runtime.next_deadline_ms().expect("the look for expired offsets at least");
+//! let outcome = runtime.on_deadline(&mut partition, wake_at_ms);
+//! assert!(outcome.replies.is_empty());
+//! ```
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -79,8 +110,8 @@ struct Waiting {
 }
 
 impl CoordinatorRuntime {
-    /// A runtime for a shard that has been loaded: all records below `high_watermark` and beyond have been replayed.
-    /// Arms the timers of its groups.
+    /// A runtime for a shard that has been loaded: all records below `high_watermark` and beyond have been
+    /// replayed. Arms the timers of its groups.
     pub fn new(
         config: &Arc<GroupCoordinatorConfig>,
         mut shard: GroupCoordinatorShard,
@@ -161,7 +192,7 @@ impl CoordinatorRuntime {
         let mut outcome = Outcome::default();
         while self.waiting.front().is_some_and(|waiting| waiting.deadline_ms <= now_ms) {
             let Some(waiting) = self.waiting.pop_front() else { break };
-            let result = self.shard.on_commit_timeout(waiting.deferred, now_ms);
+            let result = self.shard.on_commit_failed(waiting.deferred, ErrorCode::RequestTimedOut, now_ms);
             self.perform(result, log, now_ms, &mut outcome);
         }
         // As many as are armed now: should they arm others for now, those fire in the next call.
@@ -177,7 +208,7 @@ impl CoordinatorRuntime {
     pub fn unload(mut self, now_ms: i64) -> Outcome {
         let mut outcome = Outcome::default();
         for waiting in std::mem::take(&mut self.waiting) {
-            let result = self.shard.on_records_failed(waiting.deferred, ErrorCode::NotCoordinator, now_ms);
+            let result = self.shard.on_commit_failed(waiting.deferred, ErrorCode::NotCoordinator, now_ms);
             outcome.replies.extend(result.replies);
             outcome.events.extend(result.events);
         }

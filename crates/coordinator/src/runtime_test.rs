@@ -99,3 +99,19 @@ fn a_record_that_can_not_be_read_back_is_told() {
     });
     assert!(outcome.broken.is_some());
 }
+
+#[test]
+fn a_group_whose_first_record_is_not_committed_when_the_partition_goes_leaves_nobody_waiting() {
+    let mut world = World::with(|config| config.group_initial_rebalance_delay_ms = 0);
+    world.log.holds = true;
+    let (member_id, join) = world.join_new(&JoinSpec::new());
+    let (other, _) = world.join_new(&JoinSpec::new());
+    world.advance(1);
+    assert_eq!(world.join_error(join), None);
+    let syncs = [world.sync(&other, 1, &[]), world.sync(&member_id, 1, &[])];
+    let (_, replies) = world.unload();
+    for id in syncs {
+        let Some(Reply::SyncGroup(response)) = replies.get(&id) else { unreachable!() };
+        assert_eq!(response.error_code, NotCoordinator.code());
+    }
+}

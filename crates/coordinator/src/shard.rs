@@ -17,12 +17,12 @@ use crate::timers::TimerKey;
 
 /// The coordinator of the groups of one partition of `__consumer_offsets` (`GroupCoordinatorShard`).
 ///
-/// Its life: [`new`](Self::new), [`replay`](Self::replay) of the whole partition, [`on_loaded`](Self::on_loaded),
-/// then requests and timers, at last [`on_unloaded`](Self::on_unloaded). Operations return a
-/// [`CoordinatorResult`], which says what the driver has to do.
+/// Its life: [`new`](Self::new), [`replay`](Self::replay) of the whole partition,
+/// [`on_loaded`](Self::on_loaded), then requests and timers, at last [`on_unloaded`](Self::on_unloaded).
+/// Operations return a [`CoordinatorResult`], which says what the driver has to do.
 ///
-/// *Invariant:* offsets, and which groups there are, change in `replay` only. The one exception is a group that
-/// is created ahead of its first record, and taken back should that not be written. What a classic group
+/// *Invariant:* offsets, and which groups there are, change in `replay` only. The one exception is a group
+/// that is created ahead of its first record, and taken back should that not be written. What a classic group
 /// and its members are about to agree on is not persisted and changes with their requests.
 #[derive(Debug)]
 pub struct GroupCoordinatorShard {
@@ -43,8 +43,8 @@ pub enum Replayed {
     Ignored(i16),
 }
 
-/// A record that can't be read. The partition is damaged, or was written by a version that we do not know; its groups
-/// must not be served.
+/// A record that can't be read. The partition is damaged, or was written by a version that we do not know;
+/// its groups must not be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record at offset {offset} can't be read: {error}")]
 pub struct ReplayError {
@@ -60,8 +60,8 @@ impl GroupCoordinatorShard {
         Self { config, groups: TimelineMap::default(), offsets: OffsetStore::default(), log_end_offset: 0 }
     }
 
-    /// Applies a record of the partition: every record when loading, and those that the shard's own operations
-    /// wrote (see [`Self::on_records_appended`]).
+    /// Applies a record of the partition: every record when loading, and those that the shard's own
+    /// operations wrote (see [`Self::on_records_appended`]).
     ///
     /// `producer_id` is that of the batch if it is transactional. Records come in the order of their offsets.
     ///
@@ -96,15 +96,15 @@ impl GroupCoordinatorShard {
         Ok(Replayed::Applied)
     }
 
-    /// A transaction of `producer_id` has ended: applies the control record at `offset`, when loading and when the
-    /// marker is written.
+    /// A transaction of `producer_id` has ended: applies the control record at `offset`, when loading and
+    /// when the marker is written.
     pub fn replay_end_txn_marker(&mut self, offset: i64, producer_id: i64, commit: bool) {
         self.log_end_offset = self.log_end_offset.max(offset.saturating_add(1));
         self.offsets.end_transaction(offset, producer_id, commit);
     }
 
-    /// Everything below `high_watermark` is committed. Plain reads show it from now on. To be called before loading
-    /// too, so that nothing is remembered that need not be.
+    /// Everything below `high_watermark` is committed. Plain reads show it from now on. To be called before
+    /// loading too, so that nothing is remembered that need not be.
     pub fn on_high_watermark(&mut self, high_watermark: i64) {
         self.groups.commit(high_watermark);
         self.offsets.commit(high_watermark);
@@ -124,8 +124,9 @@ impl GroupCoordinatorShard {
         out
     }
 
-    /// The partition is served by another broker now, or not at all: answers all who wait with NOT_COORDINATOR.
-    /// The driver forgets the shard's timers, after it has handed what it deferred to [`Self::on_records_failed`].
+    /// The partition is served by another broker now, or not at all: answers all who wait with
+    /// NOT_COORDINATOR. The driver has handed what it deferred to [`Self::on_commit_failed`], and forgets the
+    /// shard's timers.
     pub fn on_unloaded(&mut self, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         for (_, group) in self.groups.iter_mut() {
@@ -139,8 +140,8 @@ impl GroupCoordinatorShard {
         out
     }
 
-    /// Records of a result were appended; the first got `base_offset`, the others follow without a gap. `write` is the
-    /// result's.
+    /// Records of a result were appended; the first got `base_offset`, the others follow without a gap.
+    /// `write` is the result's.
     ///
     /// # Errors
     /// When one of them can't be read back, which nothing but a bug could bring about.
@@ -191,10 +192,16 @@ impl GroupCoordinatorShard {
         out
     }
 
-    /// The records were appended, but not committed within `offsets.commit.timeout.ms`: answers with errors. What the
-    /// records say holds, and may yet be committed.
-    pub fn on_commit_timeout(&mut self, deferred: Deferred, now_ms: i64) -> CoordinatorResult {
-        self.fail(deferred, ErrorCode::RequestTimedOut, now_ms)
+    /// The records were appended, but nobody waits for their commit any longer: `offsets.commit.timeout.ms`
+    /// has passed (REQUEST_TIMED_OUT), or the partition is about to be unloaded (NOT_COORDINATOR). Answers
+    /// with errors. What the records say holds, and may yet be committed.
+    pub fn on_commit_failed(
+        &mut self,
+        deferred: Deferred,
+        error: ErrorCode,
+        now_ms: i64,
+    ) -> CoordinatorResult {
+        self.fail(deferred, error, now_ms)
     }
 
     /// A timer has fired.
@@ -233,8 +240,8 @@ impl GroupCoordinatorShard {
         self.offsets.iter()
     }
 
-    /// What of the groups would be found again after a restart: for each group that is not in a rebalance, its
-    /// record without the time stamp.
+    /// What of the groups would be found again after a restart: for each group that is not in a rebalance,
+    /// its record without the time stamp.
     pub fn persistent_groups(&self) -> impl Iterator<Item = (&Str, GroupMetadataValue)> {
         self.groups.iter().filter_map(|(group_id, group)| match group {
             Group::Classic(group) => Some((group_id, group.persistent()?)),

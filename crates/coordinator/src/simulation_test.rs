@@ -1,5 +1,6 @@
-//! Clients that follow the protocol, as real ones do, over a network that loses answers, with brokers and clients
-//! that die. Whenever the storm ends they come to one stable generation in which every partition has one owner.
+//! Clients that follow the protocol, as real ones do, over a network that loses answers, with brokers and
+//! clients that die. Whenever the storm ends they come to one stable generation in which every partition has
+//! one owner.
 
 use std::collections::BTreeMap;
 

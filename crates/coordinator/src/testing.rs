@@ -1,4 +1,5 @@
-//! A world for tests: a runtime over a log in memory, a clock that is set by hand, and requests in short form.
+//! A world for tests: a runtime over a log in memory, a clock that is set by hand, and requests in short
+//! form.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! A map that remembers what it was when the last record was committed.
 //!
-//! Records are replayed as soon as they are appended, so that the next operation builds on them; but until they
-//! are committed (replicated), a plain read must not show what they did, for they may yet be lost with the
-//! leader. Kafka keeps whole snapshots for that (`TimelineHashMap`). Here each change leaves behind the value
-//! that it replaced, until the high watermark passes it: the cost is one entry per change in flight, and nothing
-//! at all where appending commits, as on a single node.
+//! Records are replayed as soon as they are appended, so that the next operation builds on them; but until
+//! they are committed (replicated), a plain read must not show what they did, for they may yet be lost with
+//! the leader. Kafka keeps whole snapshots for that (`TimelineHashMap`). Here each change leaves behind the
+//! value that it replaced, until the high watermark passes it: the cost is one entry per change in flight,
+//! and nothing at all where appending commits, as on a single node.
 //!
 //! A change is tagged with the offset of the record that made it, or with the log end offset when it was made
 //! ahead of its record. It is committed once the high watermark is greater than the tag.

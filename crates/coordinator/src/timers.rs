@@ -31,8 +31,8 @@ pub enum TimerKey {
 /// An order to the driver's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimerAction {
-    /// Call `on_timer(key)` at `deadline_ms` (Unix milliseconds) or soon after, unless the key is armed anew or
-    /// cancelled before.
+    /// Call `on_timer(key)` at `deadline_ms` (Unix milliseconds) or soon after, unless the key is armed anew
+    /// or cancelled before.
     Schedule {
         /// What to arm.
         key: TimerKey,

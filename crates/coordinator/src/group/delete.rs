@@ -9,7 +9,8 @@ use crate::result::CoordinatorResult;
 use crate::shard::GroupCoordinatorShard;
 
 impl GroupCoordinatorShard {
-    /// Deletes groups that have no members, with all their offsets. The ids all belong to this shard, each once.
+    /// Deletes groups that have no members, with all their offsets. The ids all belong to this shard, each
+    /// once.
     pub fn delete_groups(&self, group_ids: &[Str], reply_id: ReplyId) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         let results = group_ids.iter().map(|group_id| {

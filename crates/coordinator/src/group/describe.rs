@@ -8,8 +8,8 @@ use crate::group::classic::ClassicGroupState;
 use crate::shard::GroupCoordinatorShard;
 
 impl GroupCoordinatorShard {
-    /// Classic groups in detail. A group that does not exist is dead; from version 6 on that is an error as well
-    /// (KIP-1043). The empty group id is allowed.
+    /// Classic groups in detail. A group that does not exist is dead; from version 6 on that is an error as
+    /// well (KIP-1043). The empty group id is allowed.
     pub fn describe_groups(&self, api_version: i16, group_ids: &[Str]) -> Vec<DescribedGroup> {
         let describe = |group_id: &Str| match self.groups.get_committed(group_id) {
             Some(Group::Classic(group)) => group.describe(),

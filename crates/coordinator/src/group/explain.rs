@@ -16,8 +16,8 @@ pub struct GroupExplanation {
     pub generation_id: i32,
     /// Why the last rebalance began; empty when none did since the group was loaded.
     pub rebalance_reason: String,
-    /// While members join: those that have not joined yet. While the assignment is awaited: those that have not
-    /// sent SyncGroup yet. In order.
+    /// While members join: those that have not joined yet. While the assignment is awaited: those that have
+    /// not sent SyncGroup yet. In order.
     pub waiting_for: Vec<Str>,
     /// The member that assigns, if any.
     pub leader: Option<Str>,

@@ -6,8 +6,8 @@ use ottla_protocol::messages::list_groups_response::ListedGroup;
 use crate::shard::GroupCoordinatorShard;
 
 impl GroupCoordinatorShard {
-    /// The groups of this shard that match the filters, in order of their ids. An empty filter matches all; an
-    /// unknown state or type matches none. Case does not matter.
+    /// The groups of this shard that match the filters, in order of their ids. An empty filter matches all;
+    /// an unknown state or type matches none. Case does not matter.
     pub fn list_groups(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
         let states: Vec<String> =
             request.states_filter.iter().map(|s| s.to_lowercase().trim().to_owned()).collect();

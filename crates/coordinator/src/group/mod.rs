@@ -1,4 +1,5 @@
-//! Groups, of whatever type. Today that is the classic one; consumer, share and streams groups become variants.
+//! Groups, of whatever type. Today that is the classic one; consumer, share and streams groups become
+//! variants.
 
 pub mod classic;
 mod delete;

@@ -23,8 +23,9 @@ const DEFAULT_RETENTION_TIME: i64 = -1;
 impl GroupCoordinatorShard {
     /// Commits the offsets of a group, or of a consumer without a group (generation -1).
     ///
-    /// The request's topics carry their names, and their ids as far as they are known; the caller has resolved
-    /// one from the other and answers unknown topics itself. The answer waits for the commit of the records.
+    /// The request's topics carry their names, and their ids as far as they are known; the caller has
+    /// resolved one from the other and answers unknown topics itself. The answer waits for the commit of the
+    /// records.
     pub fn commit_offset(
         &mut self,
         context: &RequestContext,

@@ -1,4 +1,5 @@
-//! OffsetDelete (`OffsetMetadataManager.deleteOffsets`), and the removal of the offsets of deleted groups and topics.
+//! OffsetDelete (`OffsetMetadataManager.deleteOffsets`), and the removal of the offsets of deleted groups and
+//! topics.
 
 use ottla_protocol::messages::offset_delete_response::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
@@ -14,8 +15,8 @@ use crate::result::CoordinatorResult;
 use crate::shard::GroupCoordinatorShard;
 
 impl GroupCoordinatorShard {
-    /// Removes offsets of a group, except of topics that its members are subscribed to. The caller answers for
-    /// topics and partitions that do not exist.
+    /// Removes offsets of a group, except of topics that its members are subscribed to. The caller answers
+    /// for topics and partitions that do not exist.
     pub fn delete_offsets(&self, request: &OffsetDeleteRequest, reply_id: ReplyId) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         let group = match self.group_for_offset_delete(&request.group_id) {

@@ -44,8 +44,8 @@ impl ExpirationBase {
 }
 
 impl GroupCoordinatorShard {
-    /// Removes the offsets that have expired, and the empty groups that have no offsets left; then arms the timer
-    /// for the next time. Called by `on_timer`.
+    /// Removes the offsets that have expired, and the empty groups that have no offsets left; then arms the
+    /// timer for the next time. Called by `on_timer`.
     pub fn cleanup_expired(&self, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         out.write.atomic = false;

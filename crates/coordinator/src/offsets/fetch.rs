@@ -25,12 +25,12 @@ const NO_LEADER_EPOCH: i32 = -1;
 impl GroupCoordinatorShard {
     /// The offsets of a group, all of them when the request names no topics.
     ///
-    /// Topics carry their names; with an id as well, an offset that was committed for another topic of that name
-    /// is not returned. "All" answers with names and zero ids, which the caller resolves for version 10.
+    /// Topics carry their names; with an id as well, an offset that was committed for another topic of that
+    /// name is not returned. "All" answers with names and zero ids, which the caller resolves for version 10.
     ///
-    /// With `require_stable` the latest offsets are read and the answer waits until they are committed;
-    /// a partition for which a transaction is open answers UNSTABLE_OFFSET_COMMIT. Without, the committed offsets
-    /// are read, and the answer is due at once.
+    /// With `require_stable` the latest offsets are read and the answer waits until they are committed; a
+    /// partition for which a transaction is open answers UNSTABLE_OFFSET_COMMIT. Without, the committed
+    /// offsets are read, and the answer is due at once.
     pub fn fetch_offsets(
         &self,
         request: &OffsetFetchRequestGroup,
@@ -148,7 +148,8 @@ pub fn offset_fetch_response(api_version: i16, groups: Vec<OffsetFetchResponseGr
     OffsetFetchResponse { error_code: group.error_code, topics: topics.collect(), ..Default::default() }
 }
 
-/// The answer for a group whose shard can't be asked. Version 1 has no error for the group: each partition has it.
+/// The answer for a group whose shard can't be asked. Version 1 has no error for the group: each partition
+/// has it.
 pub fn offset_fetch_group_error(
     api_version: i16,
     group: &OffsetFetchRequestGroup,

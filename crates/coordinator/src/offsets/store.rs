@@ -1,8 +1,8 @@
 //! The offsets themselves, and those that wait for the end of a transaction.
 //!
-//! An offset committed in a transaction is kept under its producer until the transaction's marker arrives: commit
-//! moves it to the committed offsets, abort drops it. `open` is the same set seen from the partition, for the
-//! question whether an offset is stable. A tombstone removes an offset from all three.
+//! An offset committed in a transaction is kept under its producer until the transaction's marker arrives:
+//! commit moves it to the committed offsets, abort drops it. `open` is the same set seen from the partition,
+//! for the question whether an offset is stable. A tombstone removes an offset from all three.
 
 use ottla_protocol::Str;
 use ottla_protocol::messages::OffsetCommitValue;
@@ -102,7 +102,8 @@ impl OffsetStore {
         for (key, offset) in ended {
             self.pending.remove(record_offset, &(producer_id, key.clone()));
             self.open.remove(record_offset, &(key.clone(), producer_id));
-            // The later record wins, whatever the order in which transactions end: compaction would keep that one.
+            // The later record wins, whatever the order in which transactions end: compaction would keep that
+            // one.
             let newer = self.get(&key).is_none_or(|existing| offset.record_offset > existing.record_offset);
             if commit && newer {
                 let key = self.interned(key);

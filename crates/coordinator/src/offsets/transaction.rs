@@ -15,8 +15,8 @@ use crate::shard::GroupCoordinatorShard;
 
 impl GroupCoordinatorShard {
     /// Commits offsets as part of a transaction: they count once its marker says so
-    /// (`OffsetMetadataManager.commitTransactionalOffset`). The caller has verified the transaction; the records
-    /// go into a batch of their own under the result's `producer`.
+    /// (`OffsetMetadataManager.commitTransactionalOffset`). The caller has verified the transaction; the
+    /// records go into a batch of their own under the result's `producer`.
     pub fn commit_transactional_offset(
         &mut self,
         request: &TxnOffsetCommitRequest,

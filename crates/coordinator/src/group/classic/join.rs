@@ -31,8 +31,8 @@ pub(super) struct Join<'a> {
 /// What is wrong with a JoinGroup whatever its group: checked before the group's shard is looked for.
 ///
 /// # Errors
-/// INVALID_GROUP_ID and INVALID_SESSION_TIMEOUT as Kafka; INVALID_REQUEST for texts that the group's record can't
-/// hold (32 KiB), which Kafka only notices when it writes the record.
+/// INVALID_GROUP_ID and INVALID_SESSION_TIMEOUT as Kafka; INVALID_REQUEST for texts that the group's record
+/// can't hold (32 KiB), which Kafka only notices when it writes the record.
 pub fn validate_join_group(
     config: &GroupCoordinatorConfig,
     context: &RequestContext,
@@ -87,7 +87,8 @@ impl GroupCoordinatorShard {
         let join = Join { context, request, rebalance_timeout_ms, new_member_uuid, waiter };
         group.join(join, &mut Env { config: &self.config, now_ms, out: &mut out });
         if is_new_group && out.records.is_empty() {
-            // The group has to outlive this broker, or the ids that it gives out would be unknown to the next.
+            // The group has to outlive this broker, or the ids that it gives out would be unknown to the
+            // next.
             if let Ok(record) = group.empty_metadata_record() {
                 let action = ClassicAction::GroupCreated { group_id: group.group_id.clone() };
                 out.persist(record, action);
@@ -210,8 +211,9 @@ impl ClassicGroup {
             awaiting_sync: None,
             is_new: true,
         });
-        // The member does not know its id and can't send heartbeats; and whether its client has given up waiting
-        // is not to be seen either. So that nobody waits for it for ever, it has to ask again after this time.
+        // The member does not know its id and can't send heartbeats; and whether its client has given up
+        // waiting is not to be seen either. So that nobody waits for it for ever, it has to ask again after
+        // this time.
         let timeout_ms = env.config.group_new_member_join_timeout_ms.into();
         env.out.schedule(self.heartbeat_key(&member_id), env.now_ms, timeout_ms);
         self.prepare_rebalance_or_complete_join(&reason, env);

@@ -1,5 +1,5 @@
-//! LeaveGroup (`GroupMetadataManager.classicGroupLeave`): by the members themselves, or by an administrator for a
-//! batch of static members (KIP-345).
+//! LeaveGroup (`GroupMetadataManager.classicGroupLeave`): by the members themselves, or by an administrator
+//! for a batch of static members (KIP-345).
 
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::leave_group_request::MemberIdentity;
@@ -17,7 +17,8 @@ use crate::shard::GroupCoordinatorShard;
 const BATCH_VERSION_MIN: i16 = 3;
 
 impl GroupCoordinatorShard {
-    /// Members leave. Each is answered for itself; up to version 2 there is one, and its error is the response's.
+    /// Members leave. Each is answered for itself; up to version 2 there is one, and its error is the
+    /// response's.
     pub fn leave_group(
         &mut self,
         context: &RequestContext,

@@ -22,8 +22,8 @@ impl ClassicGroup {
         self.members.insert(member_id, member);
     }
 
-    /// Removes a member, or an id that was given out. Another member leads if the leader goes. Whatever the member
-    /// waits for is answered with UNKNOWN_MEMBER_ID, so that it joins anew if it is still there.
+    /// Removes a member, or an id that was given out. Another member leads if the leader goes. Whatever the
+    /// member waits for is answered with UNKNOWN_MEMBER_ID, so that it joins anew if it is still there.
     pub(super) fn remove(&mut self, member_id: &Str, out: &mut CoordinatorResult) {
         self.answer_join_error(member_id, Str::new(), ErrorCode::UnknownMemberId, out);
         self.answer_sync(member_id, sync_error(ErrorCode::UnknownMemberId), out);

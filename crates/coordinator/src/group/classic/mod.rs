@@ -14,11 +14,11 @@
 //!
 //! Not obvious:
 //! - A rebalance is a talk with the members; what has not been agreed on is not worth a record. The group in
-//!   memory runs ahead of its record, which is written when the leader has assigned, when the group becomes empty
-//!   and when a static member comes back under a new id. A restarted broker begins with the last of these, the
-//!   members notice by their heartbeats, and rejoin.
-//! - `awaiting_join` counts the members whose JoinGroup waits. All joined means: as many as there are members,
-//!   and no id was given out that has not come back.
+//!   memory runs ahead of its record, which is written when the leader has assigned, when the group becomes
+//!   empty and when a static member comes back under a new id. A restarted broker begins with the last of
+//!   these, the members notice by their heartbeats, and rejoin.
+//! - `awaiting_join` counts the members whose JoinGroup waits. All joined means: as many as there are
+//!   members, and no id was given out that has not come back.
 
 mod heartbeat;
 pub(crate) mod join;

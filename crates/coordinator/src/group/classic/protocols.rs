@@ -23,8 +23,8 @@ impl ClassicGroup {
         self.protocol_type.as_deref() == Some(protocol_type) && protocols.iter().any(|p| by_all(&p.name))
     }
 
-    /// The protocol that most members prefer among those that all support; of equals, the first by name. `None`
-    /// for an empty group.
+    /// The protocol that most members prefer among those that all support; of equals, the first by name.
+    /// `None` for an empty group.
     pub(super) fn select_protocol(&self) -> Option<Str> {
         let supported_by_all =
             self.supported_protocols.iter().filter(|(_, count)| **count == self.members.len());
@@ -54,8 +54,8 @@ impl ClassicGroup {
         }
     }
 
-    /// The topics that the members of a consumer group read; `None` for groups of other types, before a protocol
-    /// is selected, and when a subscription can't be read.
+    /// The topics that the members of a consumer group read; `None` for groups of other types, before a
+    /// protocol is selected, and when a subscription can't be read.
     pub(super) fn compute_subscribed_topics(&self) -> Option<BTreeSet<Str>> {
         if self.protocol_type.as_deref()? != CONSUMER_PROTOCOL_TYPE {
             return None;
@@ -80,8 +80,8 @@ impl ClassicGroup {
     }
 }
 
-/// The topics of a consumer's subscription. Its version 0 is the beginning of every version, so that newer ones can
-/// be read as well.
+/// The topics of a consumer's subscription. Its version 0 is the beginning of every version, so that newer
+/// ones can be read as well.
 fn subscription_topics(metadata: &Bytes) -> Option<Vec<Str>> {
     let mut reader = Reader::new(metadata.clone());
     reader.i16().ok()?;

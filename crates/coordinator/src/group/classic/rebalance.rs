@@ -1,9 +1,9 @@
 //! From "someone joined or left" to "all have joined".
 //!
-//! A rebalance begins when a member joins, rejoins with other metadata, leaves or falls silent. Its join phase ends
-//! when all members have joined, or after the rebalance timeout without those that have not. A group that was
-//! empty waits for `group.initial.rebalance.delay.ms` whatever happens, and longer in such steps (up to the
-//! rebalance timeout) as long as members keep coming: a deployment starts many at once.
+//! A rebalance begins when a member joins, rejoins with other metadata, leaves or falls silent. Its join
+//! phase ends when all members have joined, or after the rebalance timeout without those that have not. A
+//! group that was empty waits for `group.initial.rebalance.delay.ms` whatever happens, and longer in such
+//! steps (up to the rebalance timeout) as long as members keep coming: a deployment starts many at once.
 
 use ottla_protocol::{ErrorCode, Str};
 
@@ -11,8 +11,8 @@ use super::member::AwaitingJoin;
 use super::{ClassicAction, ClassicGroup, ClassicGroupState, Env, JoinTimer};
 use crate::result::GroupEvent;
 
-/// Shortest time between two attempts to end a join phase in which nobody has joined. Members may ask for a rebalance
-/// timeout of 0, with which Kafka would try without pause.
+/// Shortest time between two attempts to end a join phase in which nobody has joined. Members may ask for a
+/// rebalance timeout of 0, with which Kafka would try without pause.
 const POSTPONED_JOIN_DELAY_MS_MIN: i32 = 500;
 
 impl ClassicGroup {

@@ -61,8 +61,8 @@ impl ClassicGroup {
         })
     }
 
-    /// The group of a record (`GroupMetadataManager.replay(GroupMetadataKey, GroupMetadataValue)`). It is stable
-    /// if it has members: a rebalance that was under way begins anew when they notice.
+    /// The group of a record (`GroupMetadataManager.replay(GroupMetadataKey, GroupMetadataValue)`). It is
+    /// stable if it has members: a rebalance that was under way begins anew when they notice.
     pub fn from_record(group_id: Str, value: &GroupMetadataValue) -> Self {
         let timestamp_ms = (value.current_state_timestamp != -1).then_some(value.current_state_timestamp);
         let mut group = ClassicGroup::new(group_id, timestamp_ms);

@@ -27,8 +27,8 @@ pub(crate) struct StaticReplacement {
 }
 
 impl ClassicGroup {
-    /// Gives the member a new id. A stable group whose protocol stays the same is not rebalanced: the member gets
-    /// its old assignment.
+    /// Gives the member a new id. A stable group whose protocol stays the same is not rebalanced: the member
+    /// gets its old assignment.
     pub(super) fn join_replacing(
         &mut self,
         join: Join<'_>,
@@ -106,8 +106,8 @@ impl ClassicGroup {
                 skip_assignment: self.is_leader(member_id),
                 ..self.join_response(member_id)
             },
-            // Told that someone else leads, an old client does not assign. What it would assign, a stable group
-            // would not take.
+            // Told that someone else leads, an old client does not assign. What it would assign, a stable
+            // group would not take.
             false => JoinGroupResponse {
                 leader: replacement.old_leader_id.unwrap_or_default(),
                 members: Vec::new(),

@@ -126,7 +126,8 @@ impl ClassicGroup {
         }
     }
 
-    /// The assignments are committed: the group is stable, unless it has gone on to another generation meanwhile.
+    /// The assignments are committed: the group is stable, unless it has gone on to another generation
+    /// meanwhile.
     pub(super) fn assigned(
         &mut self,
         generation_id: i32,

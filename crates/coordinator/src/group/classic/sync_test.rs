@@ -199,8 +199,8 @@ fn the_leader_may_send_its_assignment_twice_before_it_is_committed() {
     let sync = world.sync(&leader, 1, &[(&leader, "two")]);
     assert_eq!(world.sync_error(stale), RebalanceInProgress);
     world.commit();
-    // As in Kafka, the first that is committed counts; the second, later in the log, says something else until
-    // the next rebalance.
+    // As in Kafka, the first that is committed counts; the second, later in the log, says something else
+    // until the next rebalance.
     assert_eq!(world.synced(sync).assignment, "one");
     assert_eq!(world.state(), "Stable");
 }

@@ -41,7 +41,8 @@ impl ClassicGroup {
         if self.state == ClassicGroupState::Dead {
             return Err(ErrorCode::CoordinatorNotAvailable);
         }
-        // Without a generation it is an administrator or a consumer that has no group: only while nobody reads.
+        // Without a generation it is an administrator or a consumer that has no group: only while nobody
+        // reads.
         if commit.generation_id < 0 && self.is_empty() {
             return Ok(());
         }
@@ -102,8 +103,8 @@ impl ClassicGroup {
     pub(super) fn accepts(&self, member_id: &Str, config: &GroupCoordinatorConfig) -> bool {
         match self.state {
             ClassicGroupState::Empty | ClassicGroupState::Dead => true,
-            // Those who have joined count, not the members: the maximum may have been lowered, and then the last
-            // to rejoin have to go.
+            // Those who have joined count, not the members: the maximum may have been lowered, and then the
+            // last to rejoin have to go.
             ClassicGroupState::PreparingRebalance => {
                 self.members.get(member_id).is_some_and(|member| member.is_awaiting_join())
                     || self.awaiting_join < config.max_size()

@@ -54,8 +54,8 @@ impl ClassicGroup {
         env.out.events.push(GroupEvent::WriteFailed { group_id: self.group_id.clone(), error: told });
         match action {
             ClassicAction::GroupCreated { .. } => self.fail_joins(told, env),
-            // If this broker fails as well before the next rebalance, the previous generation lives again. It has
-            // no members that would mind.
+            // If this broker fails as well before the next rebalance, the previous generation lives again. It
+            // has no members that would mind.
             ClassicAction::GroupEmptied { .. } => {}
             ClassicAction::Assigned { generation_id, .. } => self.assigning_failed(generation_id, told, env),
             ClassicAction::StaticMemberReplaced { replacement, .. } => {
