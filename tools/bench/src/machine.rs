@@ -61,11 +61,13 @@ pub fn too_busy() -> Result<Option<String>> {
 }
 
 /// Writes to memory that is then given back: on a virtual machine the first use of a page can cost twelve times a
-/// later one, and the first contestant would pay for both.
-pub fn touch_memory(bytes: usize) {
+/// later one, and the first contestant would pay for both. Takes no more than half of what is free, so that files
+/// stay in the page cache.
+pub fn touch_memory(bytes_max: usize) {
     const CHUNK: usize = 256 << 20;
+    let free = meminfo_kb("MemFree:") as usize * 1024;
     let mut chunks: Vec<Vec<u8>> = Vec::new();
-    for _ in 0..bytes / CHUNK {
+    for _ in 0..bytes_max.min(free / 2) / CHUNK {
         let mut chunk = vec![0_u8; CHUNK];
         for byte in chunk.iter_mut().step_by(4096) {
             *byte = 1;
@@ -81,12 +83,14 @@ pub fn description() -> String {
     let model =
         cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':')).map(|(_, m)| m.trim());
     let cores = thread::available_parallelism().map_or(0, usize::from);
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kb: f64 = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.split_ascii_whitespace().next()?.parse().ok())
-        .unwrap_or_default();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let gib = kb / 1024.0 / 1024.0;
+    let gib = meminfo_kb("MemTotal:") / 1024.0 / 1024.0;
     format!("{} processors ({}), {gib:.0} GiB, Linux {}", cores, model.unwrap_or("unknown"), kernel.trim())
+}
+
+/// A line of /proc/meminfo; 0 when there is none.
+fn meminfo_kb(name: &str) -> f64 {
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = memory.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.split_ascii_whitespace().next()?.parse().ok()).unwrap_or_default()
 }

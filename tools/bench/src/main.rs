@@ -101,7 +101,7 @@ impl Args {
                 starts: 2,
                 idle: Duration::from_secs(3),
                 warm_up: Duration::from_secs(8),
-                memory_touched: 1 << 30,
+                memory_touched: 4 << 30,
             }
         } else {
             Effort {

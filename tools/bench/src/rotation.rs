@@ -17,9 +17,8 @@ pub fn order(rotation: usize) -> [usize; 2] {
     if rotation.is_multiple_of(2) { [0, 1] } else { [1, 0] }
 }
 
-/// Load on both until just-in-time compilers are done, on memory that was used before.
+/// Load on both until just-in-time compilers are done.
 pub fn warm_up(brokers: &[Broker<'_>; 2], effort: Effort) -> Result<()> {
-    touch_memory(effort.memory_touched);
     let name = "warm-up";
     for broker in brokers {
         topic::create(broker.port, name)?;
@@ -49,6 +48,7 @@ pub fn measure(work: Work, brokers: &[Broker<'_>; 2], effort: Effort, report: &m
     eprintln!("{name} ...");
     // A name of its own: a topic that is deleted can linger.
     let topic = format!("bench-{}", report.rows());
+    touch_memory(effort.memory_touched);
     let ticks = Ticks::now()?;
     match slices(work, &topic, brokers, effort) {
         Ok(pairs) => report.row(&name, &pairs, ticks.since()?.steal),
