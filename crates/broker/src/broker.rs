@@ -13,6 +13,7 @@ use crate::drivers::controller::ControllerHandle;
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
+use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
@@ -42,6 +43,8 @@ pub struct Broker {
     pub producer_ids: ProducerIds,
     /// Client metrics.
     pub telemetry: Telemetry,
+    /// Log levels.
+    pub loggers: Loggers,
     /// Randomness.
     pub random: Random,
     /// The cluster's metadata as this broker follows it.
@@ -56,12 +59,17 @@ impl Broker {
 
     /// Whether a listener serves clients or controllers.
     pub fn listener_kind(&self, listener: &str) -> ListenerKind {
-        let is_controller = self.config.listeners.controller_listener_names.iter().any(|name| name == listener);
+        let is_controller =
+            self.config.listeners.controller_listener_names.iter().any(|name| name == listener);
         if is_controller { ListenerKind::Controller } else { ListenerKind::Broker }
     }
 
     /// `unstable.feature.versions.enable`.
     pub fn unstable_features_enabled(&self) -> bool {
-        self.config.values().get("unstable.feature.versions.enable").and_then(|value| value.as_bool()).unwrap_or(false)
+        self.config
+            .values()
+            .get("unstable.feature.versions.enable")
+            .and_then(|value| value.as_bool())
+            .unwrap_or(false)
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use ottla_config::{ConfigError, DynamicBrokerConfig, ErrorKind, Scope, Type, Value, client_metrics, describe, group_config, lookup};
+use ottla_config::{
+    ConfigError, DynamicBrokerConfig, ErrorKind, Scope, Type, Value, client_metrics, describe, group_config,
+    lookup,
+};
 use ottla_controller::{
     ConfigKeyKind, ConfigSchema, ConfigSource, EffectiveConfig, InvalidConfigs, TopicConfigLayers,
 };
@@ -86,7 +89,12 @@ impl ConfigSchema for BrokerConfigSchema {
         }
     }
 
-    fn validate(&self, resource: &ConfigResource, new: &ConfigMap, old: &ConfigMap) -> Result<(), InvalidConfigs> {
+    fn validate(
+        &self,
+        resource: &ConfigResource,
+        new: &ConfigMap,
+        old: &ConfigMap,
+    ) -> Result<(), InvalidConfigs> {
         let layers = self.config.layers();
         let broker = layers.current();
         let (new, old) = (raw_map(new), raw_map(old));
@@ -102,7 +110,14 @@ impl ConfigSchema for BrokerConfigSchema {
     }
 
     fn validate_broker(&self, new: &ConfigMap, per_broker: bool) -> Result<(), InvalidConfigs> {
-        self.config.layers().validate(&raw_map(new), per_broker).map_err(|error| invalid(&error))
+        // What a broker finds wrong with itself is INVALID_REQUEST, but for values that Kafka calls an invalid configuration.
+        self.config.layers().validate(&raw_map(new), per_broker).map_err(|error| InvalidConfigs {
+            code: match error.kind {
+                ErrorKind::InvalidConfiguration => ErrorCode::InvalidConfig,
+                _ => ErrorCode::InvalidRequest,
+            },
+            message: error.kafka_message(),
+        })
     }
 
     fn effective_topic_configs(&self, layers: TopicConfigLayers<'_>) -> Vec<EffectiveConfig> {

@@ -94,9 +94,7 @@ impl Dispatcher {
             ApiKey::AlterConfigs => self.later(body(context, reader)?, alter_configs::handle),
             ApiKey::ListConfigResources => self.now(body(context, reader)?, list_config_resources::handle),
             ApiKey::DeleteRecords => self.now(body(context, reader)?, delete_records::handle),
-            ApiKey::OffsetForLeaderEpoch => {
-                self.now(body(context, reader)?, offset_for_leader_epoch::handle)
-            }
+            ApiKey::OffsetForLeaderEpoch => self.now(body(context, reader)?, offset_for_leader_epoch::handle),
             ApiKey::InitProducerId => self.later(body(context, reader)?, init_producer_id::handle),
             ApiKey::DescribeLogDirs => self.now(body(context, reader)?, describe_log_dirs::handle),
             ApiKey::AlterReplicaLogDirs => self.now(body(context, reader)?, alter_replica_log_dirs::handle),
@@ -165,7 +163,10 @@ impl Dispatcher {
         started(async move { answer(encode_for(&context, &response.await, Vec::new())) })
     }
 
-    fn produce(&self, (context, request): Body<ottla_protocol::messages::ProduceRequest>) -> Result<Reply, String> {
+    fn produce(
+        &self,
+        (context, request): Body<ottla_protocol::messages::ProduceRequest>,
+    ) -> Result<Reply, String> {
         match produce::handle(&context, &self.broker, request) {
             produce::Outcome::Respond(response) => encode_for(&context, &response, Vec::new()),
             produce::Outcome::Silent => Ok(Reply::None),
@@ -173,7 +174,10 @@ impl Dispatcher {
         }
     }
 
-    fn fetch(&self, (context, request): Body<ottla_protocol::messages::FetchRequest>) -> Result<Reply, String> {
+    fn fetch(
+        &self,
+        (context, request): Body<ottla_protocol::messages::FetchRequest>,
+    ) -> Result<Reply, String> {
         match fetch::begin(&context, &self.broker, request) {
             fetch::Stage::Done(response, pieces) => encode_for(&context, &response, pieces),
             fetch::Stage::Wait(wait) => {
@@ -187,18 +191,22 @@ impl Dispatcher {
     }
 }
 
-/// Decodes the rest of a frame.
+/// Decodes the rest of a frame. Bytes behind the last field are left unread, as Kafka leaves them: librdkafka 2.14 sends three
+/// with Metadata v13 (`docs/decisions/0010-trailing-bytes.md`).
 fn body<R: Request>(context: RequestContext, mut reader: Reader) -> Result<Body<R>, String> {
-    let decoded = R::decode(&mut reader, context.api_version).and_then(|request| {
-        reader.finish()?;
-        Ok(request)
-    });
-    match decoded {
-        Ok(request) => Ok((context, request)),
-        Err(why) => {
-            Err(format!("a broken {} request in version {}: {why}", context.api_key.name(), context.api_version))
-        }
+    let request = R::decode(&mut reader, context.api_version).map_err(|why| {
+        format!("a broken {} request in version {}: {why}", context.api_key.name(), context.api_version)
+    })?;
+    if reader.remaining() > 0 {
+        tracing::debug!(
+            api = context.api_key.name(),
+            version = context.api_version,
+            bytes = reader.remaining(),
+            client = context.client_id(),
+            "bytes behind the last field of a request"
+        );
     }
+    Ok((context, request))
 }
 
 fn encode<M: Message>(

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use ottla_config::{BrokerConfig, DynamicBrokerConfig, RawMap, TimestampType as ConfigTimestampType, TopicCompression, TopicConfig};
+use ottla_config::{
+    BrokerConfig, DynamicBrokerConfig, RawMap, TimestampType as ConfigTimestampType, TopicCompression,
+    TopicConfig,
+};
 use ottla_metadata::{ConfigMap, ConfigResource, MetadataImage};
 use ottla_protocol::records::{Compression, CompressionLevel, TimestampType};
 use ottla_storage::LogConfig;

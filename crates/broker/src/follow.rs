@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use ottla_metadata::{
-    ConfigResourceType, LocalReplica, LocalReplicaChanges, MetadataImage, PublishedImage,
-};
+use ottla_metadata::{ConfigResourceType, LocalReplica, LocalReplicaChanges, MetadataImage, PublishedImage};
 use ottla_protocol::{Str, TopicPartition, Uuid};
 use ottla_storage::{CreateOptions, LogManager};
 
@@ -55,9 +53,8 @@ impl Follower {
                 self.update_logs_of(image, &resource.name);
             }
         }
-        self.groups.topics_deleted(
-            changes.deleted_topics.iter().map(|(id, name)| (*id, name.clone())).collect(),
-        );
+        self.groups
+            .topics_deleted(changes.deleted_topics.iter().map(|(id, name)| (*id, name.clone())).collect());
         self.image.store(image.clone());
         self.elect_coordinators(&local, image);
         self.is_first = false;

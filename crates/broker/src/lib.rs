@@ -24,6 +24,7 @@ pub mod fetch_session;
 pub mod follow;
 pub mod handlers;
 pub mod internal_topics;
+pub mod loggers;
 pub mod metadata_view;
 pub mod partitions;
 mod producer_ids;

@@ -65,8 +65,7 @@ impl<'a> MetadataView<'a> {
         let offline =
             partition.replicas.iter().copied().filter(|id| !self.is_replica_online(*id, partition)).collect();
         let (leader, error) = if self.is_reachable(partition.leader) {
-            let missing =
-                replicas.len() < partition.replicas.len() || isr.len() < partition.isr.len();
+            let missing = replicas.len() < partition.replicas.len() || isr.len() < partition.isr.len();
             (partition.leader, if missing { ErrorCode::ReplicaNotAvailable } else { ErrorCode::None })
         } else if self.is_alive(partition.leader) && listener_errors {
             (NO_LEADER, ErrorCode::ListenerNotFound)

@@ -49,7 +49,9 @@ async fn allocate(broker: &Broker) -> Result<(i64, i32), ErrorCode> {
     let request = AllocateProducerIdsRequest { broker_id: broker.node_id, broker_epoch };
     let response = broker
         .controller
-        .run(0, RequestOrigin::Forwarded, move |controller, ctx| controller.allocate_producer_ids(&request, ctx))
+        .run(0, RequestOrigin::Forwarded, move |controller, ctx| {
+            controller.allocate_producer_ids(&request, ctx)
+        })
         .await?;
     match ErrorCode::from_code(response.error_code) {
         ErrorCode::None => Ok((response.producer_id_start, response.producer_id_len)),

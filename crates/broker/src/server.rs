@@ -26,18 +26,21 @@ use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
 use crate::follow::Follower;
+use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
 use crate::telemetry::Telemetry;
 
 /// What a node is started with beside its configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct NodeOptions {
     /// Id for a cluster that is formatted now; a random one when none is given.
     pub cluster_id: Option<String>,
     /// Features of a cluster that is formatted now.
     pub new_cluster: NewCluster,
+    /// Log levels, as far as they can be changed.
+    pub loggers: Option<Loggers>,
 }
 
 /// Why a node does not start.
@@ -75,15 +78,17 @@ impl Server {
     ///
     /// # Errors
     /// When a directory, the metadata log or a socket can't be used.
-    pub fn start(config: BrokerConfig, options: &NodeOptions) -> Result<Self, ServerError> {
-        let logs = Arc::new(open_dirs(&config, options)?);
+    pub fn start(config: BrokerConfig, mut options: NodeOptions) -> Result<Self, ServerError> {
+        let logs = Arc::new(open_dirs(&config, &options)?);
         let bound = ottla_net::Server::bind(net_options(&config))?;
         let shared_config = Arc::new(SharedConfig::new(config.clone()));
-        let started = start_controller(&config, options, &logs, &bound, &shared_config)?;
+        let started = start_controller(&config, &options, &logs, &bound, &shared_config)?;
         shared_config.update(&started.image.image);
         load_logs(&config, &logs, &shared_config, &started.image.image)?;
         let broker_epoch = started.broker_epoch;
-        let (broker, control, stop_control, net) = wire_up(config, logs, shared_config, started, bound)?;
+        let loggers = options.loggers.take().unwrap_or_else(|| Loggers::new("INFO", Box::new(|_| {})));
+        let (broker, control, stop_control, net) =
+            wire_up(config, logs, shared_config, started, bound, loggers)?;
         let background =
             Background::start(broker.logs.clone(), broker.partitions.clone(), &broker.config.storage)?;
         Ok(Self { broker, net, background, control, stop_control, broker_epoch })
@@ -131,7 +136,11 @@ fn start_controller(
 ) -> Result<Started, ServerError> {
     let metadata_log_dir = PathBuf::from(&config.storage.metadata_log_dir);
     let directory_id = logs.log_dir(&metadata_log_dir).map_or(Uuid::ZERO, |dir| dir.id());
-    let unstable = config.values().get("unstable.feature.versions.enable").and_then(|value| value.as_bool()).unwrap_or(false);
+    let unstable = config
+        .values()
+        .get("unstable.feature.versions.enable")
+        .and_then(|value| value.as_bool())
+        .unwrap_or(false);
     let startup = ControllerStartup {
         metadata_log_dir,
         directory_id,
@@ -222,6 +231,7 @@ fn wire_up(
     shared_config: Arc<SharedConfig>,
     started: Started,
     bound: BoundServer,
+    loggers: Loggers,
 ) -> Result<Wired, ServerError> {
     let (groups, groups_task) = GroupCoordinator::new(group_config(&config));
     let random = Random::default();
@@ -240,6 +250,7 @@ fn wire_up(
         ),
         producer_ids: ProducerIds::default(),
         telemetry: Telemetry::default(),
+        loggers,
         random,
         image,
         config: Arc::new(config),
@@ -304,7 +315,12 @@ fn group_config(config: &BrokerConfig) -> GroupCoordinatorConfig {
 fn net_options(config: &BrokerConfig) -> NetOptions {
     let sockets = &config.sockets;
     NetOptions {
-        listeners: config.listeners.listeners.iter().map(|l| listener_options(l, sockets.listen_backlog_size)).collect(),
+        listeners: config
+            .listeners
+            .listeners
+            .iter()
+            .map(|l| listener_options(l, sockets.listen_backlog_size))
+            .collect(),
         threads: 0,
         socket_request_max_bytes: sockets.request_max_bytes.max(0) as u32,
         queued_max_request_bytes: sockets.queued_max_request_bytes,
@@ -329,6 +345,10 @@ fn listener_options(listener: &Listener, backlog: i32) -> ListenerOptions {
         backlog,
         max_connections: listener.max_connections.max(0) as u32,
         max_connection_creation_rate: listener.max_connection_creation_rate.max(0) as u32,
-        ..ListenerOptions::plaintext(&endpoint.listener, endpoint.host.clone().unwrap_or_default(), endpoint.port)
+        ..ListenerOptions::plaintext(
+            &endpoint.listener,
+            endpoint.host.clone().unwrap_or_default(),
+            endpoint.port,
+        )
     }
 }

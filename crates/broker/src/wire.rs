@@ -110,10 +110,8 @@ mod tests {
             responses: vec![FetchableTopicResponse { partitions: vec![partition], ..Default::default() }],
             ..Default::default()
         };
-        let pieces = vec![vec![
-            Piece::Bytes(Bytes::from_static(b"ab")),
-            Piece::Bytes(Bytes::from_static(b"cde")),
-        ]];
+        let pieces =
+            vec![vec![Piece::Bytes(Bytes::from_static(b"ab")), Piece::Bytes(Bytes::from_static(b"cde"))]];
         let frame = response_frame(ApiKey::Fetch, 11, 7, &body, pieces).expect("encodes");
         let size = i32::from_be_bytes(frame.head[..4].try_into().expect("size"));
         assert_eq!(size as usize, frame.head.len() - 4 + 5);

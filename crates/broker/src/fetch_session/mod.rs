@@ -12,8 +12,8 @@ pub use session::{FetchTarget, TopicKey};
 
 use std::sync::Arc;
 
-use ottla_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use ottla_protocol::messages::FetchResponse;
+use ottla_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use parking_lot::Mutex;
 
@@ -58,8 +58,9 @@ impl FetchContext {
             Kind::Error(error) => FetchResponse { error_code: error.code(), ..Default::default() },
             Kind::Sessionless => response(0, self.targets.iter().zip(results)),
             Kind::Full { now_ms, uses_topic_ids, from_follower } => {
-                let id =
-                    sessions.create(now_ms, from_follower, uses_topic_ids, &self.targets, &results).unwrap_or(0);
+                let id = sessions
+                    .create(now_ms, from_follower, uses_topic_ids, &self.targets, &results)
+                    .unwrap_or(0);
                 response(id, self.targets.iter().zip(results))
             }
             Kind::Incremental { session, expected_epoch } => {
@@ -85,7 +86,10 @@ impl FetchContext {
 }
 
 /// Groups neighbouring partitions of one topic.
-fn response<'a>(session_id: i32, parts: impl Iterator<Item = (&'a FetchTarget, PartitionData)>) -> FetchResponse {
+fn response<'a>(
+    session_id: i32,
+    parts: impl Iterator<Item = (&'a FetchTarget, PartitionData)>,
+) -> FetchResponse {
     let mut responses: Vec<FetchableTopicResponse> = Vec::new();
     for (target, data) in parts {
         let (topic, topic_id) = match &target.key {

@@ -75,8 +75,7 @@ fn wrong_ids_and_epochs_have_kafkas_errors() {
 fn forgetting_the_last_partition_closes_the_session() {
     let sessions = FetchSessions::new(10, 1);
     let id = full(&sessions, &[0], 0);
-    let forget =
-        SessionRequest { forgotten: vec![(TopicKey::Name("t".into()), 0)], ..request(id, 1, &[]) };
+    let forget = SessionRequest { forgotten: vec![(TopicKey::Name("t".into()), 0)], ..request(id, 1, &[]) };
     let context = sessions.context(forget, 0, |_| None);
     assert!(context.targets.is_empty());
     assert_eq!(context.respond(&sessions, Vec::new()).session_id, 0);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-
 use ottla_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use ottla_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 use ottla_protocol::{ErrorCode, Str};
@@ -12,7 +11,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the change is committed and this broker follows it.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: AlterConfigsRequest) -> AlterConfigsResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: AlterConfigsRequest,
+) -> AlterConfigsResponse {
     let asked: Vec<(i8, Str)> =
         request.resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
     let failed = |error: ErrorCode| AlterConfigsResponse {

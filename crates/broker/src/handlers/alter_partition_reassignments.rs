@@ -10,7 +10,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the controller's decision is committed.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: AlterPartitionReassignmentsRequest) -> AlterPartitionReassignmentsResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: AlterPartitionReassignmentsRequest,
+) -> AlterPartitionReassignmentsResponse {
     let failed = |error: ErrorCode| AlterPartitionReassignmentsResponse {
         error_code: error.code(),
         error_message: Some(Str::from_static(error.message())),

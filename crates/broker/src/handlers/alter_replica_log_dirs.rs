@@ -15,6 +15,11 @@ use ottla_protocol::{ErrorCode, Str, TopicPartition};
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
+/// Length of `.<32 digits>-future`.
+const FUTURE_SUFFIX_LEN: usize = 1 + 32 + 7;
+/// Longest name of a file.
+const FILE_NAME_MAX: usize = 255;
+
 /// Answers when the moves have begun.
 pub fn handle(
     ctx: &RequestContext,
@@ -27,7 +32,8 @@ pub fn handle(
             let results = topics.entry(topic.name.clone()).or_default();
             results.extend(topic.partitions.iter().map(|index| AlterReplicaLogDirPartitionResult {
                 partition_index: *index,
-                error_code: start(ctx, broker, &dir.path, &topic.name, *index).err().unwrap_or_default().code(),
+                error_code:
+                    start(ctx, broker, &dir.path, &topic.name, *index).err().unwrap_or_default().code(),
             }));
         }
     }
@@ -39,6 +45,10 @@ pub fn handle(
 }
 
 fn start(ctx: &RequestContext, broker: &Broker, dir: &str, topic: &str, index: i32) -> Result<(), ErrorCode> {
+    // The copy's directory is `<topic>-<partition>.<32 digits>-future`, and file names have 255 bytes.
+    if format!("{topic}-{index}").len() + FUTURE_SUFFIX_LEN > FILE_NAME_MAX {
+        return Err(ErrorCode::InvalidTopicException);
+    }
     let path = Path::new(dir);
     let known = broker.logs.log_dir(path);
     let offline_at_start = broker.logs.offline_at_start().iter().any(|offline| offline.path == path);

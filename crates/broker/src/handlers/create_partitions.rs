@@ -11,7 +11,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the controller's decision is committed.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
     let names: Vec<Str> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     let failed = |error: ErrorCode| CreatePartitionsResponse {
         results: names

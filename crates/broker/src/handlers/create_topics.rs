@@ -13,7 +13,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the controller's decision is committed.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
     let names: Vec<Str> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     let failed = |error: ErrorCode| CreateTopicsResponse {
         topics: names

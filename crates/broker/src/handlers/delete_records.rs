@@ -1,7 +1,9 @@
 //! DeleteRecords (key 21), versions 0-2: moves the start of partitions.
 
 use ottla_protocol::ErrorCode;
-use ottla_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
+use ottla_protocol::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+};
 use ottla_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
 use crate::broker::Broker;
@@ -9,7 +11,11 @@ use crate::context::RequestContext;
 use crate::internal_topics;
 
 /// Answers with the new starts.
-pub fn handle(_ctx: &RequestContext, broker: &Broker, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
+pub fn handle(
+    _ctx: &RequestContext,
+    broker: &Broker,
+    request: DeleteRecordsRequest,
+) -> DeleteRecordsResponse {
     let topics = request
         .topics
         .into_iter()

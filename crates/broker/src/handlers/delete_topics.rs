@@ -11,7 +11,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the controller's decision is committed.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: DeleteTopicsRequest,
+) -> DeleteTopicsResponse {
     let asked: Vec<(Option<Str>, Uuid)> = if ctx.api_version >= 6 {
         request.topics.iter().map(|topic| (topic.name.clone(), topic.topic_id)).collect()
     } else {

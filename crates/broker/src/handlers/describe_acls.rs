@@ -7,7 +7,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Refuses as a Kafka without `authorizer.class.name` does.
-pub fn handle(_ctx: &RequestContext, _broker: &Broker, _request: DescribeAclsRequest) -> DescribeAclsResponse {
+pub fn handle(
+    _ctx: &RequestContext,
+    _broker: &Broker,
+    _request: DescribeAclsRequest,
+) -> DescribeAclsResponse {
     DescribeAclsResponse {
         error_code: ErrorCode::SecurityDisabled.code(),
         error_message: Some(Str::from_static("No Authorizer is configured on the broker")),

@@ -18,9 +18,14 @@ use crate::dynamic_config::raw_map;
 type Refused = (ErrorCode, Option<String>);
 
 /// Answers resource by resource.
-pub fn handle(ctx: &RequestContext, broker: &Broker, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+pub fn handle(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: DescribeConfigsRequest,
+) -> DescribeConfigsResponse {
     let shown = Shown { synonyms: request.include_synonyms, documentation: request.include_documentation };
-    let results = request.resources.iter().map(|resource| describe_one(ctx, broker, resource, shown)).collect();
+    let results =
+        request.resources.iter().map(|resource| describe_one(ctx, broker, resource, shown)).collect();
     DescribeConfigsResponse { results, ..Default::default() }
 }
 
@@ -94,10 +99,11 @@ fn entries(
             }
             if broker_id(name)? != broker.node_id {
                 let expected = broker.node_id;
-                return Err(invalid(format!("Unexpected broker id, expected {expected} but received {name}")));
+                return Err(invalid(format!(
+                    "Unexpected broker id, expected {expected} but received {name}"
+                )));
             }
-            // Log levels are those of this program's own log, and are set at its start.
-            Ok(Vec::new())
+            Ok(broker.loggers.all().into_iter().filter(|(name, _)| wanted(name)).map(logger_entry).collect())
         }
         ConfigResourceType::ClientMetrics if name.is_empty() => {
             Err(invalid("Client metrics subscription name must not be empty".into()))
@@ -109,6 +115,19 @@ fn entries(
             tracing::debug!(client = ctx.client_id(), code = resource.resource_type, "unknown resource type");
             Err(invalid("Unsupported resource type: UNKNOWN".into()))
         }
+    }
+}
+
+fn logger_entry((name, level): (&str, &str)) -> ConfigEntry {
+    ConfigEntry {
+        name: name.to_owned(),
+        value: Some(level.to_owned()),
+        source: describe::ConfigSource::DynamicBrokerLoggerConfig,
+        read_only: false,
+        sensitive: false,
+        synonyms: Vec::new(),
+        type_id: 0,
+        documentation: None,
     }
 }
 

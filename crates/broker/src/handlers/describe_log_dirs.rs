@@ -73,7 +73,10 @@ fn describe(
     let (total, usable) = dir.space().map_or((-1, -1), |(total, usable)| (total as i64, usable as i64));
     DescribeLogDirsResult {
         log_dir: Str::from(&*path),
-        topics: topics.into_iter().map(|(name, partitions)| DescribeLogDirsTopic { name, partitions }).collect(),
+        topics: topics
+            .into_iter()
+            .map(|(name, partitions)| DescribeLogDirsTopic { name, partitions })
+            .collect(),
         total_bytes: total,
         usable_bytes: usable,
         ..Default::default()

@@ -1,6 +1,8 @@
 //! DescribeProducers (key 61), version 0: the producers that partitions know (KIP-664).
 
-use ottla_protocol::messages::describe_producers_response::{PartitionResponse, ProducerState, TopicResponse};
+use ottla_protocol::messages::describe_producers_response::{
+    PartitionResponse, ProducerState, TopicResponse,
+};
 use ottla_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse};
 use ottla_protocol::{ErrorCode, Str};
 

@@ -1,6 +1,8 @@
 //! DescribeQuorum (key 55), versions 0-2: the metadata quorum (KIP-595, KIP-836), here a quorum of one.
 
-use ottla_protocol::messages::describe_quorum_response::{Listener, Node, PartitionData, ReplicaState, TopicData};
+use ottla_protocol::messages::describe_quorum_response::{
+    Listener, Node, PartitionData, ReplicaState, TopicData,
+};
 use ottla_protocol::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
 use ottla_protocol::{ErrorCode, Str};
 
@@ -10,7 +12,11 @@ use crate::context::RequestContext;
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Answers for the metadata partition; any other is unknown.
-pub fn handle(ctx: &RequestContext, broker: &Broker, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
+pub fn handle(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: DescribeQuorumRequest,
+) -> DescribeQuorumResponse {
     let is_metadata = matches!(
         request.topics.as_slice(),
         [topic] if &*topic.topic_name == METADATA_TOPIC

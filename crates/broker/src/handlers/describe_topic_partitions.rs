@@ -37,10 +37,9 @@ pub fn handle(
     if bad_cursor {
         return invalid(&request);
     }
-    let mut left = request
-        .response_partition_limit
-        .min(broker.config.topics.max_request_partition_size_limit)
-        .max(1) as usize;
+    let mut left =
+        request.response_partition_limit.min(broker.config.topics.max_request_partition_size_limit).max(1)
+            as usize;
     let mut response = DescribeTopicPartitionsResponse { next_cursor: None, ..Default::default() };
     for name in names {
         if left == 0 {

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
-use ottla_protocol::{ErrorCode};
 
 use super::controller_request::run;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the controller's decision is committed.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: ElectLeadersRequest) -> ElectLeadersResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: ElectLeadersRequest,
+) -> ElectLeadersResponse {
     let failed = |error: ErrorCode| ElectLeadersResponse { error_code: error.code(), ..Default::default() };
     run(&ctx, &broker, move |controller, context| controller.elect_leaders(&request, context))
         .await

@@ -113,7 +113,12 @@ fn params(ctx: &RequestContext, broker: &Broker, request: &FetchRequest) -> Para
     }
 }
 
-fn open_context(ctx: &RequestContext, broker: &Broker, params: &Params, request: FetchRequest) -> FetchContext {
+fn open_context(
+    ctx: &RequestContext,
+    broker: &Broker,
+    params: &Params,
+    request: FetchRequest,
+) -> FetchContext {
     let by_id = ctx.api_version >= TOPIC_ID_VERSION;
     let image = broker.image();
     let mut targets = Vec::new();
@@ -210,7 +215,9 @@ fn read_one(
     };
     partition.check_leader_epoch(target.current_leader_epoch).map_err(ReadRefused::plain)?;
     if target.last_fetched_epoch >= 0 {
-        if let Some((epoch, end_offset)) = partition.diverging_epoch(target.last_fetched_epoch, target.fetch_offset)? {
+        if let Some((epoch, end_offset)) =
+            partition.diverging_epoch(target.last_fetched_epoch, target.fetch_offset)?
+        {
             return Ok(PartitionData {
                 partition_index: target.partition,
                 diverging_epoch: EpochEndOffset { epoch, end_offset },
@@ -253,9 +260,11 @@ fn respond_refused(params: &Params, target: &FetchTarget, refused: ReadRefused) 
         }
         other => other,
     };
-    let current_leader = refused.leader.map_or_else(LeaderIdAndEpoch::default, |(leader_id, leader_epoch)| {
-        LeaderIdAndEpoch { leader_id, leader_epoch }
-    });
+    let current_leader =
+        refused.leader.map_or_else(LeaderIdAndEpoch::default, |(leader_id, leader_epoch)| LeaderIdAndEpoch {
+            leader_id,
+            leader_epoch,
+        });
     PartitionData {
         partition_index: target.partition,
         error_code: error.code(),

@@ -1,6 +1,8 @@
 //! What the handlers of the group APIs share.
 
-use ottla_coordinator::{CoordinatorResult, GroupCoordinatorShard, Reply, ReplyId, RequestContext as GroupContext};
+use ottla_coordinator::{
+    CoordinatorResult, GroupCoordinatorShard, Reply, ReplyId, RequestContext as GroupContext,
+};
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::broker::Broker;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use ottla_controller::Preprocessed;
+use ottla_controller::{ApiError, Preprocessed};
+use ottla_metadata::ConfigResourceType;
 use ottla_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use ottla_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 use ottla_protocol::{ErrorCode, Str};
@@ -12,7 +13,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the change is committed and this broker follows it.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
     let asked: Vec<(i8, Str)> =
         request.resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
     let failed = |error: ErrorCode| IncrementalAlterConfigsResponse {
@@ -27,7 +32,28 @@ pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: Increment
             .collect(),
         ..Default::default()
     };
-    run(&ctx, &broker, move |controller, context| controller.incremental_alter_configs(&request, Preprocessed::new(), context))
-        .await
-        .unwrap_or_else(failed)
+    let handled = alter_loggers(&broker, &request);
+    run(&ctx, &broker, move |controller, context| {
+        controller.incremental_alter_configs(&request, handled, context)
+    })
+    .await
+    .unwrap_or_else(failed)
+}
+
+/// Log levels are this broker's own: they are changed here, and the controller only passes the answers on.
+fn alter_loggers(broker: &Broker, request: &IncrementalAlterConfigsRequest) -> Preprocessed {
+    let mut answers = Preprocessed::new();
+    for (at, resource) in request.resources.iter().enumerate() {
+        if ConfigResourceType::from_code(resource.resource_type) != ConfigResourceType::BrokerLogger {
+            continue;
+        }
+        let answer = if resource.resource_name.parse() == Ok(broker.node_id) {
+            broker.loggers.alter(&resource.configs, request.validate_only).err().unwrap_or(ApiError::NONE)
+        } else {
+            let (expected, got) = (broker.node_id, &resource.resource_name);
+            ApiError::invalid_request(format!("Unexpected broker id, expected {expected} but received {got}"))
+        };
+        answers.insert(at, answer);
+    }
+    answers
 }

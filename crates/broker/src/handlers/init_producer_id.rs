@@ -23,7 +23,9 @@ pub async fn handle(
         producer_epoch: -1,
         ..Default::default()
     };
-    if let Err(error) = validate(request.transactional_id.as_ref(), request.producer_id, request.producer_epoch) {
+    if let Err(error) =
+        validate(request.transactional_id.as_ref(), request.producer_id, request.producer_epoch)
+    {
         return refuse(error);
     }
     match broker.producer_ids.next(&broker).await {

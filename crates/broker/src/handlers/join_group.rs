@@ -13,7 +13,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the group has gathered.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: JoinGroupRequest) -> JoinGroupResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: JoinGroupRequest,
+) -> JoinGroupResponse {
     let context = group_context(&ctx);
     let refuse = |error: ErrorCode, request_member_id| JoinGroupResponse {
         member_id: request_member_id,

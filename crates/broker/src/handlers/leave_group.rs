@@ -11,7 +11,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the members are gone.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: LeaveGroupRequest) -> LeaveGroupResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: LeaveGroupRequest,
+) -> LeaveGroupResponse {
     let context = group_context(&ctx);
     let asked = request.clone();
     let group_id = request.group_id.clone();

@@ -35,8 +35,9 @@ pub fn handle(
         };
     }
     let image = broker.image();
-    let wanted =
-        |t: ConfigResourceType| request.resource_types.is_empty() || request.resource_types.contains(&t.code());
+    let wanted = |t: ConfigResourceType| {
+        request.resource_types.is_empty() || request.resource_types.contains(&t.code())
+    };
     let config_resources = supported
         .iter()
         .filter(|t| wanted(**t))

@@ -7,7 +7,9 @@ use std::collections::HashSet;
 
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::list_offsets_request::ListOffsetsPartition;
-use ottla_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use ottla_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
 use ottla_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use ottla_storage::{FoundOffset, PartitionLog, special_timestamp};
 

@@ -58,8 +58,7 @@ pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: MetadataR
     }
     for name in &missing {
         let valid = topic_name::validate(name).is_ok();
-        let error =
-            if valid { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException };
+        let error = if valid { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException };
         answer.unknown(Some(name.clone()), Uuid::ZERO, error);
     }
     let response = respond(&broker, &image, answer);

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use ottla_coordinator::{Reply, errors::offset_commit_error};
 use ottla_metadata::MetadataImage;
-use ottla_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
-use ottla_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
-use ottla_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
+use ottla_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use ottla_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 
 use super::group_request::{group_context, run};
 use crate::broker::Broker;
@@ -82,11 +84,7 @@ fn validate(
     let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut topic.partitions)
         .into_iter()
         .partition(|p| known.partitions.get(p.partition_index).is_some());
-    refuse(
-        missing.iter().map(|p| p.partition_index).collect(),
-        &topic,
-        ErrorCode::UnknownTopicOrPartition,
-    );
+    refuse(missing.iter().map(|p| p.partition_index).collect(), &topic, ErrorCode::UnknownTopicOrPartition);
     topic.partitions = there;
     (!topic.partitions.is_empty()).then_some(topic)
 }

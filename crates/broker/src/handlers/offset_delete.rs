@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ottla_coordinator::Reply;
 use ottla_protocol::ErrorCode;
-use ottla_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+use ottla_protocol::messages::offset_delete_response::{
+    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
 use ottla_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 
 use super::group_request::run;

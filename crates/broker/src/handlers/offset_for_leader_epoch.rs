@@ -2,7 +2,9 @@
 
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
-use ottla_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+use ottla_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderTopicResult,
+};
 use ottla_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
 use crate::broker::Broker;
@@ -43,7 +45,8 @@ fn look_up(
     topic: &str,
     asked: &OffsetForLeaderPartition,
 ) -> Result<Option<(i32, i64)>, ErrorCode> {
-    let partition = broker.partitions.get(topic, asked.partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition =
+        broker.partitions.get(topic, asked.partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     partition.check_leader_epoch(asked.current_leader_epoch)?;
     if asked.leader_epoch < 0 {
         return Ok(None);

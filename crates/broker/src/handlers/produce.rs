@@ -5,21 +5,20 @@
 //!
 //! Deviation: transactional batches are refused until transactions are served.
 
+use bytes::Bytes;
 use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
 };
 use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
-use ottla_protocol::records::{Compression, RecordBatch};
-use ottla_protocol::{ErrorCode, Str};
+use ottla_protocol::records::{RecordBatch, validate_produce_records};
+use ottla_protocol::{ErrorCode, Records, Str};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::internal_topics;
 use crate::partitions::{AppendRefused, HostedTopic};
 
-/// First version in which zstd is allowed.
-const ZSTD_VERSION: i16 = 7;
 /// First version that names topics by id.
 const TOPIC_ID_VERSION: i16 = 13;
 /// Kafka's own admin client may write to internal topics.
@@ -65,9 +64,9 @@ pub fn handle(ctx: &RequestContext, broker: &Broker, request: ProduceRequest) ->
     }
     match (acks, first_error) {
         (0, None) => Outcome::Silent,
-        (0, Some(error)) => {
-            Outcome::Close(format!("a Produce with acks=0 failed with {error}, which only a closed connection can tell"))
-        }
+        (0, Some(error)) => Outcome::Close(format!(
+            "a Produce with acks=0 failed with {error}, which only a closed connection can tell"
+        )),
         _ => Outcome::Respond(ProduceResponse { responses, ..Default::default() }),
     }
 }
@@ -81,7 +80,8 @@ fn append(
     data: &PartitionProduceData,
 ) -> Result<PartitionProduceResponse, AppendRefused> {
     let Some(hosted) = hosted else {
-        let by_id = ctx.api_version >= TOPIC_ID_VERSION && broker.image().topics.topic_name(topic.topic_id).is_none();
+        let by_id =
+            ctx.api_version >= TOPIC_ID_VERSION && broker.image().topics.topic_name(topic.topic_id).is_none();
         let error = if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
         return Err(AppendRefused::plain(error));
     };
@@ -95,13 +95,8 @@ fn append(
         let why = format!("Cannot append to internal topic {}", hosted.name);
         return Err(AppendRefused::new(ErrorCode::InvalidTopicException, why));
     }
-    let records = data.records.as_ref().and_then(|r| r.bytes()).filter(|b| !b.is_empty()).ok_or_else(|| {
-        let version = ctx.api_version;
-        let why = format!(
-            "Produce requests with version {version} must have at least one record batch per partition"
-        );
-        AppendRefused::new(ErrorCode::InvalidRecord, why)
-    })?;
+    let empty = Bytes::new();
+    let records = data.records.as_ref().and_then(Records::bytes).unwrap_or(&empty);
     validate(ctx.api_version, records)?;
     let info = partition.append_as_leader(records, ctx.now_ms)?;
     Ok(PartitionProduceResponse {
@@ -114,30 +109,14 @@ fn append(
     })
 }
 
-/// What the version of the request demands of the batch (Kafka: `ProduceRequest.validateRecords`).
+/// What the version of the request demands of the batch, and what is not served yet.
 fn validate(version: i16, records: &[u8]) -> Result<(), AppendRefused> {
-    let refuse = |what: &str| {
-        let why = format!("Produce requests with version {version} {what}");
-        Err(AppendRefused::new(ErrorCode::InvalidRecord, why))
-    };
-    // The magic byte stands at the same place in every format there ever was.
-    const MAGIC_AT: usize = 16;
-    if records.get(MAGIC_AT).is_some_and(|magic| *magic != 2) {
-        return refuse("are only allowed to contain record batches with magic version 2");
-    }
+    validate_produce_records(version, records)
+        .map_err(|invalid| AppendRefused::new(invalid.error, invalid.message))?;
     // A batch that does not parse is for the log to judge, which knows the errors.
-    let Ok((batch, rest)) = RecordBatch::parse(records) else { return Ok(()) };
-    if version < ZSTD_VERSION && batch.compression() == Ok(Compression::Zstd) {
-        let why =
-            format!("Produce requests with version {version} are not allowed to use ZStandard compression");
-        return Err(AppendRefused::new(ErrorCode::UnsupportedCompressionType, why));
-    }
-    if RecordBatch::parse(rest).is_ok() {
-        return refuse("are only allowed to contain exactly one record batch per partition");
-    }
-    if batch.is_transactional() {
-        let why = "transactions are not served yet";
-        return Err(AppendRefused::new(ErrorCode::InvalidTxnState, why.to_string()));
+    let is_transactional = RecordBatch::parse(records).is_ok_and(|(batch, _)| batch.is_transactional());
+    if is_transactional {
+        return Err(AppendRefused::new(ErrorCode::InvalidTxnState, "transactions are not served yet"));
     }
     Ok(())
 }

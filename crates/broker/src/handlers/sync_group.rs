@@ -13,7 +13,11 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the leader's assignment is persisted.
-pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: SyncGroupRequest) -> SyncGroupResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: SyncGroupRequest,
+) -> SyncGroupResponse {
     let context = group_context(&ctx);
     if let Err(error) = validate_sync_group(&context, &request) {
         return sync_group_error(error);

@@ -178,7 +178,12 @@ impl Partition {
         self.append(records, now_ms, AppendOrigin::Coordinator)
     }
 
-    fn append(&self, records: &Bytes, now_ms: i64, origin: AppendOrigin) -> Result<AppendInfo, AppendRefused> {
+    fn append(
+        &self,
+        records: &Bytes,
+        now_ms: i64,
+        origin: AppendOrigin,
+    ) -> Result<AppendInfo, AppendRefused> {
         let log = self.log().map_err(AppendRefused::plain)?;
         let options = AppendOptions {
             leader_epoch: self.leader_epoch(),
@@ -273,7 +278,11 @@ fn refused(why: AppendError, log: &PartitionLog) -> AppendRefused {
         AppendError::Invalid(invalid) => AppendRefused {
             error,
             message: invalid.response_message().map(str::to_string),
-            record_errors: invalid.record_errors.into_iter().map(|e| (e.batch_index, Some(e.message))).collect(),
+            record_errors: invalid
+                .record_errors
+                .into_iter()
+                .map(|e| (e.batch_index, Some(e.message)))
+                .collect(),
             log_start_offset,
         },
         _ => AppendRefused { log_start_offset, ..AppendRefused::plain(error) },

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use ottla_metadata::{ConfigMap, ConfigResourceType, MetadataImage};
+use ottla_config::client_metrics::{ClientMetricsSubscription, Selector};
+use ottla_metadata::{ConfigResourceType, MetadataImage};
 use ottla_protocol::Uuid;
 use ottla_protocol::records::crc32c;
-use regex_lite::Regex;
+
+use crate::dynamic_config::raw_map;
 
 /// `interval.ms` where no subscription says otherwise.
 const INTERVAL_MS_DEFAULT: i32 = 300_000;
@@ -39,12 +41,24 @@ impl Subscription {
     pub(super) fn of(image: &MetadataImage, client: &ClientFacts<'_>, instance: Uuid) -> Self {
         let mut metrics = BTreeSet::new();
         let mut push_interval_ms = INTERVAL_MS_DEFAULT;
-        let subscriptions =
+        let (instance_text, address, port) =
+            (instance.to_string(), client.source.ip().to_string(), client.source.port().to_string());
+        let property = |selector: Selector| match selector {
+            Selector::ClientInstanceId => instance_text.as_str(),
+            Selector::ClientId => client.client_id,
+            Selector::ClientSoftwareName => client.software_name,
+            Selector::ClientSoftwareVersion => client.software_version,
+            Selector::ClientSourceAddress => address.as_str(),
+            Selector::ClientSourcePort => port.as_str(),
+        };
+        let configs =
             image.configs.iter().filter(|(r, _)| r.resource_type == ConfigResourceType::ClientMetrics);
-        for (_, config) in subscriptions.filter(|(_, config)| matches(config, client, instance)) {
-            metrics.extend(list(config, "metrics").map(str::to_string));
-            let interval = value(config, "interval.ms").and_then(|v| v.parse().ok());
-            push_interval_ms = push_interval_ms.min(interval.unwrap_or(INTERVAL_MS_DEFAULT));
+        // What can't be read was refused when it was set; what is there all the same matches nobody.
+        let subscriptions =
+            configs.filter_map(|(_, c)| ClientMetricsSubscription::from_config(&raw_map(c)).ok());
+        for subscription in subscriptions.filter(|subscription| subscription.matches(property)) {
+            push_interval_ms = push_interval_ms.min(subscription.interval_ms);
+            metrics.extend(subscription.metrics);
         }
         if metrics.contains(ALL_METRICS) {
             metrics = BTreeSet::from([ALL_METRICS.to_string()]);
@@ -59,29 +73,4 @@ fn id(metrics: &BTreeSet<String>, push_interval_ms: i32, instance: Uuid) -> i32 
     let text = format!("{metrics:?}{push_interval_ms}");
     let words = instance.0.chunks_exact(4).map(|w| w.iter().fold(0u32, |sum, b| sum << 8 | u32::from(*b)));
     (crc32c(text.as_bytes()) ^ words.fold(0, |all, word| all ^ word)) as i32
-}
-
-fn matches(config: &ConfigMap, client: &ClientFacts<'_>, instance: Uuid) -> bool {
-    list(config, "match").all(|matcher| {
-        let Some((key, pattern)) = matcher.split_once('=') else { return false };
-        let text = match key.trim() {
-            "client_instance_id" => instance.to_string(),
-            "client_id" => client.client_id.to_string(),
-            "client_software_name" => client.software_name.to_string(),
-            "client_software_version" => client.software_version.to_string(),
-            "client_source_address" => client.source.ip().to_string(),
-            "client_source_port" => client.source.port().to_string(),
-            _ => return false,
-        };
-        // As Java's `Matcher.matches`: the whole text.
-        Regex::new(&format!("^(?:{})$", pattern.trim())).is_ok_and(|regex| regex.is_match(&text))
-    })
-}
-
-fn value<'a>(config: &'a ConfigMap, key: &str) -> Option<&'a str> {
-    config.get(key).map(|v| &**v)
-}
-
-fn list<'a>(config: &'a ConfigMap, key: &str) -> impl Iterator<Item = &'a str> {
-    value(config, key).unwrap_or_default().split(',').map(str::trim).filter(|s| !s.is_empty())
 }

@@ -1,12 +1,14 @@
 //! `ottla server`: runs a node until it is told to stop.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use ottla_broker::{NodeOptions, Server};
+use anyhow::{Context, Result};
 use ottla_broker::drivers::controller::NewCluster;
-use ottla_config::{BrokerConfig, StaticProperties, properties};
+use ottla_broker::loggers::Loggers;
+use ottla_broker::{NodeOptions, Server};
+use ottla_config::{BrokerConfig, ConfigError, StaticProperties, properties};
 use ottla_metadata::MetadataVersion;
 use tracing_subscriber::EnvFilter;
 
@@ -40,11 +42,15 @@ pub struct Args {
 
 /// Starts the node and waits for SIGTERM or SIGINT.
 pub fn run(args: Args) -> Result<()> {
-    init_log();
+    let loggers = init_log();
     let config = configuration(&args)?;
-    let options = NodeOptions { cluster_id: args.cluster_id.clone(), new_cluster: new_cluster(&args)? };
+    let options = NodeOptions {
+        cluster_id: args.cluster_id.clone(),
+        new_cluster: new_cluster(&args)?,
+        loggers: Some(loggers),
+    };
     let node_id = config.node_id;
-    let server = Server::start(config, &options).context("the node does not start")?;
+    let server = Server::start(config, options).context("the node does not start")?;
     for (listener, address) in server.addresses() {
         tracing::info!(listener, %address, node_id, "ready");
     }
@@ -55,9 +61,29 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-fn init_log() {
-    let filter = EnvFilter::try_from_env("OTTLA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+fn init_log() -> Loggers {
+    let level = std::env::var("OTTLA_LOG").unwrap_or_else(|_| "info".into());
+    let filter = EnvFilter::try_new(&level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let color = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        .with_target(false)
+        .with_filter_reloading();
+    let reload = log.reload_handle();
+    log.init();
+    Loggers::new(
+        &level,
+        Box::new(move |filter| {
+            if let Err(why) = EnvFilter::try_new(filter)
+                .map_err(|w| w.to_string())
+                .and_then(|f| reload.reload(f).map_err(|w| w.to_string()))
+            {
+                tracing::warn!(why, "the log level was not changed");
+            }
+        }),
+    )
 }
 
 fn configuration(args: &Args) -> Result<BrokerConfig> {
@@ -68,7 +94,9 @@ fn configuration(args: &Args) -> Result<BrokerConfig> {
     for warning in properties.apply_environment(std::env::vars()) {
         tracing::warn!("{warning}");
     }
-    properties.apply_overrides(args.overrides.iter().map(String::as_str)).map_err(|why| anyhow::anyhow!(why.explain()))?;
+    properties
+        .apply_overrides(args.overrides.iter().map(String::as_str))
+        .map_err(|why| anyhow::anyhow!(why.explain()))?;
     let data = data_dir()?;
     if properties.choose_log_dir(&data.to_string_lossy()) {
         tracing::info!("log.dirs is not set: data goes to {}", data.display());
@@ -76,13 +104,16 @@ fn configuration(args: &Args) -> Result<BrokerConfig> {
     match BrokerConfig::from_static(&properties) {
         Ok((config, warnings)) => {
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            Ok(config)
+            let obstacles = config.single_node_obstacles();
+            if obstacles.is_empty() { Ok(config) } else { Err(unusable(&obstacles)) }
         }
-        Err(errors) => {
-            let list: Vec<String> = errors.iter().map(|error| error.explain()).collect();
-            bail!("the configuration can't be used:\n{}", list.join("\n"))
-        }
+        Err(errors) => Err(unusable(&errors)),
     }
+}
+
+fn unusable(errors: &[ConfigError]) -> anyhow::Error {
+    let list: Vec<String> = errors.iter().map(ConfigError::explain).collect();
+    anyhow::anyhow!("the configuration can't be used:\n{}", list.join("\n"))
 }
 
 fn read_properties(path: &Path) -> Result<Vec<(String, String)>> {

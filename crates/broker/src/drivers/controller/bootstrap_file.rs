@@ -7,10 +7,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use ottla_metadata::VersionedRecord;
+use ottla_protocol::encode_message;
 use ottla_protocol::messages::metadata::MetadataRecord;
 use ottla_protocol::messages::{SnapshotFooterRecord, SnapshotHeaderRecord};
 use ottla_protocol::records::{BatchBuilder, BatchIter, BatchOptions, ControlRecordType, control_batch};
-use ottla_protocol::encode_message;
 
 const FILE_NAME: &str = "bootstrap.checkpoint";
 /// Most bytes that the records of a bootstrap batch may take when decompressed.

@@ -63,7 +63,8 @@ impl MetadataLog {
     ) -> Result<Self, MetadataLogError> {
         let dir = metadata_log_dir.join(DIR_NAME);
         let fail = |what: String| MetadataLogError { dir: dir.clone(), what };
-        let config = LogConfig { max_message_bytes: BATCH_BYTES_MAX as u32 * 2, delete: false, ..Default::default() };
+        let config =
+            LogConfig { max_message_bytes: BATCH_BYTES_MAX as u32 * 2, delete: false, ..Default::default() };
         let options = OpenOptions {
             topic_id: Some(Uuid::ONE),
             config: Arc::new(config),
@@ -97,7 +98,8 @@ impl MetadataLog {
 
     /// Reads the newest snapshot, if there is one; where the log goes on behind it.
     fn load_snapshot(&mut self, take: &mut impl FnMut(Loaded) -> Result<(), String>) -> Result<i64, String> {
-        let Some((path, end_offset, epoch)) = newest_snapshot(&self.dir).map_err(|why| why.to_string())? else {
+        let Some((path, end_offset, epoch)) = newest_snapshot(&self.dir).map_err(|why| why.to_string())?
+        else {
             return Ok(self.log.log_start_offset());
         };
         let bytes = Bytes::from(fs::read(&path).map_err(|why| format!("{}: {why}", path.display()))?);
@@ -213,8 +215,8 @@ impl MetadataLog {
             partition_leader_epoch: epoch,
             ..Default::default()
         };
-        let batch =
-            control_batch(&options, now_ms, &[(ControlRecordType::LeaderChange, &value)]).map_err(|why| self.fail(why))?;
+        let batch = control_batch(&options, now_ms, &[(ControlRecordType::LeaderChange, &value)])
+            .map_err(|why| self.fail(why))?;
         self.append(&batch, now_ms)?;
         self.flush(now_ms)
     }

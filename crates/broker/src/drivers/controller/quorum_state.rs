@@ -33,7 +33,9 @@ impl QuorumState {
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(why),
         };
-        let bad = || io::Error::new(io::ErrorKind::InvalidData, format!("{FILE_NAME} is not a quorum state: {text}"));
+        let bad = || {
+            io::Error::new(io::ErrorKind::InvalidData, format!("{FILE_NAME} is not a quorum state: {text}"))
+        };
         let value: Value = serde_json::from_str(&text).map_err(|_| bad())?;
         let number = |key: &str| value.get(key).and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok());
         let voted_directory_id = match value.get("votedDirectoryId").and_then(Value::as_str) {

@@ -119,7 +119,8 @@ pub fn start(startup: ControllerStartup) -> Result<Started, StartupError> {
         listeners: startup.controller_endpoints.clone(),
         log_end_offset: AtomicI64::new(log.log_end_offset()),
     });
-    let mut task = ControllerTask { controller, loader, log, shared: shared.clone(), random: Random::default() };
+    let mut task =
+        ControllerTask { controller, loader, log, shared: shared.clone(), random: Random::default() };
     activate(&startup, &mut task, now)?;
     let broker_epoch = register(&startup, &mut task, now)?;
     let image = task.commit()?.ok_or_else(|| StartupError::Refused("the metadata log is empty".into()))?;
@@ -154,8 +155,7 @@ fn activate(startup: &ControllerStartup, task: &mut ControllerTask, now_ms: i64)
             BootstrapMetadata::from_records(records, "bootstrap.checkpoint").map_err(|why| refused(&why))?
         }
         None => {
-            let version =
-                startup.new_cluster.metadata_version.unwrap_or(MetadataVersion::LATEST_PRODUCTION);
+            let version = startup.new_cluster.metadata_version.unwrap_or(MetadataVersion::LATEST_PRODUCTION);
             let bootstrap = BootstrapMetadata::for_new_cluster(version, &startup.new_cluster.features)
                 .map_err(|why| refused(&why))?;
             bootstrap_file::write(dir, bootstrap.records(), now_ms).map_err(io)?;
@@ -186,7 +186,8 @@ fn register(
         previous_broker_epoch: previous,
         ..Default::default()
     };
-    let response = in_context(task, 4, now_ms, |controller, ctx| controller.register_broker(&registration, ctx));
+    let response =
+        in_context(task, 4, now_ms, |controller, ctx| controller.register_broker(&registration, ctx));
     let epoch = response.response.broker_epoch;
     check("register as a broker", response.response.error_code)?;
     task.append(response)?;
@@ -197,7 +198,8 @@ fn register(
         cordoned_log_dirs: None,
         ..Default::default()
     };
-    let response = in_context(task, 1, now_ms, |controller, ctx| controller.broker_heartbeat(&heartbeat, ctx));
+    let response =
+        in_context(task, 1, now_ms, |controller, ctx| controller.broker_heartbeat(&heartbeat, ctx));
     check("be unfenced", response.response.error_code)?;
     task.append(response)?;
     Ok(epoch)
@@ -220,7 +222,9 @@ fn in_context<R>(
 fn check(what: &str, error_code: i16) -> Result<(), StartupError> {
     match ErrorCode::from_code(error_code) {
         ErrorCode::None => Ok(()),
-        error => Err(StartupError::Refused(format!("this node could not {what}: {error}: {}", error.message()))),
+        error => {
+            Err(StartupError::Refused(format!("this node could not {what}: {error}: {}", error.message())))
+        }
     }
 }
 

@@ -107,7 +107,8 @@ impl ControllerTask {
                 last_contained_epoch: self.log.leader_epoch,
                 last_contained_log_time_ms: now_ms,
             };
-            let replayed = self.controller.replay(record, offset).and_then(|()| self.loader.replay(record, provenance));
+            let replayed =
+                self.controller.replay(record, offset).and_then(|()| self.loader.replay(record, provenance));
             replayed.map_err(|why| self.log.fail(why))?;
         }
         Ok(())

@@ -89,9 +89,7 @@ impl GroupCoordinator {
             // Whoever asked may be gone.
             let _ = reply.send(shard.map(look));
         });
-        self.events
-            .send(Event::Look { partition, look })
-            .map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
+        self.events.send(Event::Look { partition, look }).map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
         answer.await.unwrap_or(Err(ErrorCode::CoordinatorNotAvailable))
     }
 

@@ -65,7 +65,9 @@ impl Shards {
             Shard::Active { runtime, .. } => runtime.next_deadline_ms(),
             _ => None,
         });
-        deadlines.min().map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(now_ms).max(0) as u64).min(IDLE))
+        deadlines
+            .min()
+            .map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(now_ms).max(0) as u64).min(IDLE))
     }
 
     fn on_deadlines(&mut self, now_ms: i64) {
@@ -119,7 +121,9 @@ impl Shards {
         let id = ReplyId(self.next_reply_id);
         self.waiting.insert(id, reply);
         let now_ms = now_ms();
-        self.on_shard(partition, |runtime, log| runtime.run(log, now_ms, |shard| operation(shard, id, now_ms)));
+        self.on_shard(partition, |runtime, log| {
+            runtime.run(log, now_ms, |shard| operation(shard, id, now_ms))
+        });
     }
 
     fn on_shard(
