@@ -82,10 +82,12 @@ fn row(dir: &std::path::Path, name: &str, records: usize, size: usize, total: us
 
     let end = log.log_end_offset();
     let last = end - records as i64;
-    let tail = measure(total, |_| Ok(drop(black_box(log.read(last, 1 << 20, true, end)?))))?;
+    let tail =
+        measure(total, |_| Ok(log.read(last, 1 << 20, true, end).map(|data| drop(black_box(data)))?))?;
     log.trim_memory();
     log.trim_memory();
-    let file = measure(total, |_| Ok(drop(black_box(log.read(last, 1 << 20, true, end)?))))?;
+    let file =
+        measure(total, |_| Ok(log.read(last, 1 << 20, true, end).map(|data| drop(black_box(data)))?))?;
     println!(
         "{name:>14} {:>8} {floor:>10.0} {append:>10.0} {append_idempotent:>14.0} {tail:>10.0} {file:>10.0}",
         bytes.len()

@@ -2,8 +2,8 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `open`, `recover` | loading a directory, after a clean stop and after a crash |
-//! | `append` | as leader, as follower, as leader of the metadata quorum |
+//! | `open`, `listing`, `leftovers`, `recover` | loading a directory, after a clean stop and after a crash |
+//! | `append`, `append_given`, `write` | as leader; as follower, and as leader of the metadata quorum |
 //! | `read` | a range for a fetch |
 //! | `roll`, `flush` | closing segments, making them durable |
 //! | `lookup` | by timestamp, by leader epoch |
@@ -17,7 +17,10 @@
 //! may wait for the disk (fsync, unlink) is done under it, except what Kafka's order of events demands.
 
 mod append;
+mod append_given;
 mod flush;
+mod leftovers;
+mod listing;
 mod lookup;
 mod offsets;
 mod open;
@@ -28,6 +31,7 @@ mod retention;
 mod retire;
 mod roll;
 mod truncate;
+mod write;
 
 #[cfg(test)]
 mod append_test;

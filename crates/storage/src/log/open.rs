@@ -13,9 +13,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use ottla_protocol::{TopicPartition, Uuid};
 use parking_lot::Mutex;
 
+use super::leftovers::finish_swaps;
+use super::listing::Listing;
 use super::recover::{StateBuilder, load_producers};
 use super::{LogState, PartitionLog};
-use crate::checkpoint::leader_epoch_checkpoint::{self, LEADER_EPOCH_FILE};
+use crate::checkpoint::leader_epoch_checkpoint;
 use crate::checkpoint::partition_metadata::{self, PARTITION_METADATA_FILE};
 use crate::config::LogConfig;
 use crate::context::{ContextOptions, StorageContext};
@@ -23,10 +25,6 @@ use crate::error::{StorageError, StorageResult};
 use crate::hot_tail::HotTail;
 use crate::leader_epochs::LeaderEpochs;
 use crate::log_dir::LogDir;
-use crate::names::{
-    CLEANED_SUFFIX, DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, SWAP_SUFFIX,
-    TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, offset_of,
-};
 use crate::producer_state::ProducerStateManager;
 use crate::segment::lazy_file::SegmentEnv;
 use crate::segment::scanner::ScanError;
@@ -64,16 +62,6 @@ impl OpenOptions {
             now_ms: 0,
         }
     }
-}
-
-/// Files of a partition directory, as far as they matter.
-#[derive(Default)]
-struct Listing {
-    segments: BTreeMap<i64, FileSizes>,
-    /// Index files whose segment is missing are of no use.
-    orphans: Vec<PathBuf>,
-    snapshots: Vec<i64>,
-    has_epochs: bool,
 }
 
 /// A log while it is being loaded.
@@ -181,7 +169,7 @@ impl<'a> Loading<'a> {
         producer_id_expiration_ms: i64,
     ) -> io::Result<(Self, LoadedOffsets)> {
         finish_swaps(env.dir)?;
-        let listing = list(env.dir)?;
+        let listing = Listing::read(env.dir)?;
         for orphan in &listing.orphans {
             tracing::warn!(
                 "Found an orphaned index file {}, with no corresponding log file",
@@ -363,106 +351,4 @@ impl<'a> Loading<'a> {
         }
         Ok(())
     }
-}
-
-fn list(dir: &Path) -> io::Result<Listing> {
-    let mut listing = Listing::default();
-    let mut indexes = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if name == LEADER_EPOCH_FILE {
-            listing.has_epochs = true;
-        }
-        let Some(offset) = offset_of(name) else { continue };
-        if name.ends_with(LOG_SUFFIX) {
-            listing.segments.entry(offset).or_default().log = entry.metadata()?.len();
-        } else if name.ends_with(SNAPSHOT_SUFFIX) {
-            listing.snapshots.push(offset);
-        } else if let Some(suffix) =
-            [INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX].into_iter().find(|s| name.ends_with(s))
-        {
-            indexes.push((offset, suffix, entry.metadata()?.len(), entry.path()));
-        }
-    }
-    for (offset, suffix, len, path) in indexes {
-        let Some(sizes) = listing.segments.get_mut(&offset) else {
-            listing.orphans.push(path);
-            continue;
-        };
-        match suffix {
-            INDEX_SUFFIX => sizes.index = Some(len),
-            TIME_INDEX_SUFFIX => sizes.time_index = Some(len),
-            _ => sizes.txn_index = Some(len),
-        }
-    }
-    Ok(listing)
-}
-
-/// Removes what interrupted operations left, and finishes a replacement of segments that had begun: once all
-/// new files are called `.swap`, they are the log.
-fn finish_swaps(dir: &Path) -> io::Result<()> {
-    let mut swaps = Vec::new();
-    let mut first_cleaned = i64::MAX;
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
-        // Kafka's metadata snapshots (`.checkpoint.deleted`) are looked after by the quorum.
-        if name.ends_with(DELETED_SUFFIX) && !name.ends_with(".checkpoint.deleted") {
-            std::fs::remove_file(&path)?;
-        } else if name.ends_with(CLEANED_SUFFIX) {
-            first_cleaned = first_cleaned.min(offset_of(name).unwrap_or(i64::MAX));
-            std::fs::remove_file(&path)?;
-        } else if name.ends_with(SWAP_SUFFIX) {
-            swaps.extend(offset_of(name).map(|offset| (offset, path.clone())));
-        }
-    }
-    // Files are renamed from `.cleaned` to `.swap` in descending order of offsets: with one of the former
-    // left, those behind it are not complete.
-    let (mut valid, invalid): (Vec<_>, Vec<_>) =
-        swaps.into_iter().partition(|(offset, _)| *offset < first_cleaned);
-    for (_, path) in invalid {
-        std::fs::remove_file(path)?;
-    }
-    if valid.is_empty() {
-        return Ok(());
-    }
-    valid.sort();
-    remove_replaced(dir, &valid)?;
-    for (_, path) in valid {
-        let target = path.with_extension("");
-        tracing::info!("Recovering file {} by renaming", path.display());
-        std::fs::rename(&path, target)?;
-    }
-    Ok(())
-}
-
-/// Removes the segments whose records are in the `.swap` files.
-fn remove_replaced(dir: &Path, swaps: &[(i64, PathBuf)]) -> io::Result<()> {
-    let (mut first, mut end) = (i64::MAX, i64::MIN);
-    for (offset, path) in swaps {
-        if !path.with_extension("").extension().is_some_and(|e| e == "log") {
-            continue;
-        }
-        let file = std::fs::File::open(path)?;
-        let len = u32::try_from(file.metadata()?.len()).unwrap_or(u32::MAX);
-        let mut scanner =
-            crate::segment::scanner::Scanner::new(&file, 0, len, crate::segment::scanner::SCAN_BUFFER);
-        let mut next = *offset;
-        while let Some(batch) = scanner.next_batch().map_err(|e| e.into_io(path))? {
-            next = batch.header.next_offset();
-        }
-        (first, end) = (first.min(*offset), end.max(next));
-    }
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
-        let replaced = offset_of(name).is_some_and(|o| o >= first && o < end);
-        if replaced && !name.ends_with(SWAP_SUFFIX) {
-            tracing::info!("Deleting {}, which a compacted segment replaces", path.display());
-            std::fs::remove_file(&path)?;
-        }
-    }
-    Ok(())
 }

@@ -358,7 +358,7 @@ fn a_directory_that_goes_offline_takes_its_logs_along() {
     append_one(&logs[0]).expect_err("no room");
     disk.room.store(-1, std::sync::atomic::Ordering::Relaxed);
     let dead = logs[0].log_dir().path().to_path_buf();
-    assert_eq!(*told.lock(), [dead.clone()]);
+    assert_eq!(*told.lock(), std::slice::from_ref(&dead));
     for log in &logs {
         assert_eq!(append_one(log).is_ok(), log.log_dir().path() != dead);
     }

@@ -73,6 +73,11 @@ impl TxnIndex {
         self.entries
     }
 
+    /// Whether nothing was aborted.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
     /// Adds an entry; last offsets ascend.
     pub fn append(&mut self, env: SegmentEnv<'_>, txn: &AbortedTxn) -> io::Result<()> {
         let file = self.file.get(env, self.base_offset, TXN_INDEX_SUFFIX)?;
