@@ -97,7 +97,8 @@ fn row(dir: &std::path::Path, name: &str, records: usize, size: usize, total: us
 }
 
 fn main() -> Outcome<()> {
-    let dir: PathBuf = std::env::args().nth(1).unwrap_or_else(|| "/tmp/ottla-append-bench".into()).into();
+    let dir: PathBuf =
+        std::env::args().nth(1).map_or_else(|| std::env::temp_dir().join("append-bench"), PathBuf::from);
     std::fs::create_dir_all(&dir)?;
     println!("           row    bytes  pwrite ns  append ns  idempotent ns    tail ns    file ns");
     row(&dir, "record-100B", 1, 100, 20_000)?;
