@@ -4,6 +4,7 @@
 //! ```text
 //! log_dir write <dir> [kill]     kill: end without closing anything
 //! log_dir read <dir> <node.id>   loads all logs, reads every batch, checks every CRC, and stops cleanly
+//! log_dir many <dir> <count>     creates or loads so many partitions, and says what they cost
 //! ```
 
 use std::path::PathBuf;
@@ -32,7 +33,8 @@ fn main() -> Outcome {
         ["write", dir] => write(dir.into(), false),
         ["write", dir, "kill"] => write(dir.into(), true),
         ["read", dir, node_id] => read(dir.into(), node_id.parse()?),
-        _ => Err("usage: log_dir write <dir> [kill] | read <dir> <node.id>".into()),
+        ["many", dir, count] => many(dir.into(), count.parse()?),
+        _ => Err("usage: log_dir many <dir> <count> | write <dir> [kill] | read <dir> <node.id>".into()),
     }
 }
 
@@ -167,5 +169,55 @@ fn read(dir: PathBuf, node_id: i32) -> Outcome {
         );
     }
     manager.shutdown(-1, now_ms());
+    Ok(())
+}
+
+/// Resident memory of this process, in KiB.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn many(dir: PathBuf, count: i32) -> Outcome {
+    let step = |what: &str, start: std::time::Instant| {
+        println!("{what:>12}: {:>6} ms, {:>7} KiB resident", start.elapsed().as_millis(), resident_kib());
+    };
+    let start = std::time::Instant::now();
+    let manager = open(dir, 1)?;
+    step("open", start);
+    let create = CreateOptions {
+        topic_id: Some(Uuid::from_parts(1, 1)),
+        config: Arc::new(config()),
+        is_new: true,
+        directory_id: None,
+        now_ms: now_ms(),
+    };
+    let start = std::time::Instant::now();
+    for partition in 0..count {
+        manager.get_or_create(&TopicPartition::new("many", partition), &create)?;
+    }
+    step("create", start);
+    let start = std::time::Instant::now();
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.append(now_ms(), None, Some(&[b'v'; 1000]), &[])?;
+    let batch = builder.build()?;
+    let append = AppendOptions { now_ms: now_ms(), ..Default::default() };
+    for log in manager.logs() {
+        log.append_as_leader(&batch, &append)?;
+    }
+    step("append each", start);
+    println!("{} open files", manager.context().open_files());
+    for _ in 0..2 {
+        manager.trim_memory();
+    }
+    step("idle", start);
+    println!("{} open files", manager.context().open_files());
+    let start = std::time::Instant::now();
+    manager.checkpoint_recovery_points();
+    step("checkpoint", start);
+    let start = std::time::Instant::now();
+    manager.shutdown(-1, now_ms());
+    step("shutdown", start);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! DeleteGroups (key 42), versions 0-2: forgets groups without members, and their offsets.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_coordinator::{Reply, errors::delete_group_error};
@@ -17,7 +18,8 @@ pub async fn handle(
     request: DeleteGroupsRequest,
 ) -> DeleteGroupsResponse {
     let mut results = Vec::with_capacity(request.groups_names.len());
-    for group_id in request.groups_names {
+    let mut seen = BTreeSet::new();
+    for group_id in request.groups_names.into_iter().filter(|id| seen.insert(id.clone())) {
         if group_id.is_empty() {
             results.push(delete_group_error(group_id, ErrorCode::InvalidGroupId));
             continue;

@@ -35,7 +35,7 @@ pub async fn handle(
 async fn describe(version: i16, broker: &Broker, group_id: Str) -> DescribedGroup {
     let partitions = offsets_partitions(broker);
     if partitions == 0 {
-        return describe_group_error(group_id, ErrorCode::CoordinatorNotAvailable);
+        return describe_group_error(group_id, ErrorCode::NotCoordinator);
     }
     let id = group_id.clone();
     let described = broker

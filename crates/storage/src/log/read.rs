@@ -58,6 +58,8 @@ impl ReadError {
     pub fn code(&self) -> ErrorCode {
         match self {
             ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            // Bytes that are no batch: as Kafka, which finds them when it looks for the offset.
+            ReadError::Storage(StorageError::Corrupt { .. }) => ErrorCode::CorruptMessage,
             ReadError::Storage(e) => e.code(),
         }
     }

@@ -65,8 +65,9 @@ impl GroupCoordinator {
         partitions: i32,
         operation: impl FnOnce(&mut GroupCoordinatorShard, ReplyId, i64) -> CoordinatorResult + Send + 'static,
     ) -> Result<Reply, ErrorCode> {
+        // Without an offsets topic nobody coordinates: the client looks for a coordinator, which creates the topic.
         if partitions <= 0 {
-            return Err(ErrorCode::CoordinatorNotAvailable);
+            return Err(ErrorCode::NotCoordinator);
         }
         let (reply, answer) = oneshot::channel();
         let partition = partition_for(group_id, partitions);
