@@ -20,10 +20,6 @@ pub async fn handle(
     let mut results = Vec::with_capacity(request.groups_names.len());
     let mut seen = BTreeSet::new();
     for group_id in request.groups_names.into_iter().filter(|id| seen.insert(id.clone())) {
-        if group_id.is_empty() {
-            results.push(delete_group_error(group_id, ErrorCode::InvalidGroupId));
-            continue;
-        }
         let ids = vec![group_id.clone()];
         match run(&broker, &group_id, move |shard, id, _| shard.delete_groups(&ids, id)).await {
             Ok(Reply::DeleteGroups(deleted)) => results.extend(deleted),
