@@ -1,5 +1,6 @@
 """One broker process: `ottla server`, or Apache Kafka from its class path, with the same server.properties."""
 
+import copy
 import os
 import random
 import signal
@@ -67,6 +68,13 @@ class Broker:
             "group.initial.rebalance.delay.ms": "0",
         }
         self.properties.update(properties or {})
+
+    def with_product(self, against: str) -> "Broker":
+        """Another product on the same folder, ports and configuration. This one must have ended."""
+        other = copy.copy(self)
+        other.against, other.process = against, None
+        other.log = self.folder / f"process-{against}-{time.monotonic_ns()}.log"
+        return other
 
     @property
     def bootstrap(self) -> str:

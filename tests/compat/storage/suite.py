@@ -1,0 +1,112 @@
+"""One directory, two brokers: what Ottla writes Apache Kafka reads, and the other way round; and Kafka's dump tool over Ottla's files."""
+
+import difflib
+import shutil
+import sys
+from pathlib import Path
+
+from harness import kafka_dist
+from harness.context import Suite
+from harness.result import Result
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import files  # noqa: E402
+
+# Few partitions of the internal topic: each has files to be looked at.
+PROPERTIES = {"offsets.topic.num.partitions": "4", "log.cleaner.enable": "true", "log.retention.check.interval.ms": "3600000", "log.retention.hours": "-1"}
+
+
+def world(ctx, name, bootstrap, what) -> list:
+    """Lines that World printed."""
+    classes = kafka_dist.compile_java("storage", HERE / "java")
+    argv = kafka_dist.java("-cp", f"{classes}:{kafka_dist.jars('kafka')}", "World", bootstrap, what, level="OFF")
+    _, text = ctx.run(name, argv, 300, check=True)
+    return [x for x in text.splitlines() if x != "DONE"]
+
+
+def same(r: Result, case: str, before: list, after: list):
+    """One case per kind of line, so that a difference in one does not hide the others."""
+    kinds = sorted({x.split(" ")[0] for x in before} | {x.split(" ")[0] for x in after})
+    for kind in kinds:
+        a, b = [x for x in before if x.startswith(kind + " ")], [x for x in after if x.startswith(kind + " ")]
+        diff = [x for x in difflib.unified_diff(a, b, "before", "after", n=0, lineterm="")][3:9] if a != b else []
+        r.check(f"{case}: same {kind} ({len(a)} lines)", a == b, f"{len(a)} before, {len(b)} after: {' | '.join(diff)}")
+
+
+def handover(ctx, first: str, second: str, how: str) -> Result:
+    """`first` makes the world and ends (`stop` or `kill`); `second` starts on the same directory, serves it all, goes on; then `first` once more."""
+    r = Result()
+    case = f"{first} {'stopped' if how == 'stop' else 'killed'}, then {second}"
+    folder = f"{first}-{how}-{second}"
+    a = ctx.broker(folder, PROPERTIES, against=first).start()
+    world(ctx, f"{folder}-make", a.bootstrap, "make")
+    before = world(ctx, f"{folder}-before", a.bootstrap, "describe")
+    a.stop() if how == "stop" else a.kill()
+    if ctx.options.keep:
+        shutil.copytree(a.data, a.folder / "data-of-first")
+    # The same folder, ports and server.properties.
+    b = a.with_product(second)
+    ctx.brokers.append(b)
+    b.start()
+    same(r, case, before, world(ctx, f"{folder}-after", b.bootstrap, "describe"))
+    world(ctx, f"{folder}-more", b.bootstrap, "more")
+    grown = world(ctx, f"{folder}-grown", b.bootstrap, "describe")
+    r.check(f"{case}: goes on", len(grown) > len(before) + 15_000, f"{len(before)} lines, then {len(grown)}")
+    b.stop() if how == "stop" else b.kill()
+    if first != second:
+        c = b.with_product(first)
+        ctx.brokers.append(c)
+        c.start()
+        same(r, f"{case}, then {first} again", grown, world(ctx, f"{folder}-again", c.bootstrap, "describe"))
+        c.stop()
+    for x in (a, b):
+        for line in x.panics()[:3]:
+            r.fail(f"{case}: log", line)
+    shutil.rmtree(a.data, ignore_errors=True) if not (r.failed or ctx.options.keep) else None
+    return r
+
+
+def dump(ctx) -> Result:
+    """Kafka's dump tool over what the broker wrote, after a clean stop and after a kill and a recovery."""
+    r = Result()
+    b = ctx.broker(properties=PROPERTIES).start()
+    world(ctx, "make", b.bootstrap, "make")
+    described = world(ctx, "describe", b.bootstrap, "describe")
+    b.stop()
+    records = sum(1 for x in described if x.startswith("record ") and not x.startswith("record start-moved"))
+    counts = files.check_dump(ctx, r, "clean stop", b.data)
+    found = sum(n for k, n in counts.items() if not k.startswith("start-moved"))
+    r.check("clean stop: the tool finds every record", found == records, f"{found} of {records}")
+    files.check_small_files(r, "clean stop", b.data, clean=True)
+    b.start()
+    world(ctx, "more", b.bootstrap, "more")
+    b.kill()
+    b.start()
+    described = world(ctx, "described-again", b.bootstrap, "describe")
+    b.stop()
+    records = sum(1 for x in described if x.startswith("record ") and not x.startswith("record start-moved"))
+    counts = files.check_dump(ctx, r, "after a kill", b.data)
+    found = sum(n for k, n in counts.items() if not k.startswith("start-moved"))
+    r.check("after a kill: the tool finds every record", found == records, f"{found} of {records}")
+    files.check_small_files(r, "after a kill", b.data, clean=True)
+    return r
+
+
+def interchange(first_is_kafka: bool):
+    def run(ctx) -> Result:
+        other = ctx.against
+        first, second = ("kafka", other) if first_is_kafka else (other, "kafka")
+        r = Result()
+        for how in ("stop", "kill"):
+            r.merge(handover(ctx, first, second, how))
+        return r
+
+    return run
+
+
+SUITES = [
+    Suite("storage/dump", dump, "kafka-dump-log and the small files over a directory that the broker wrote"),
+    Suite("storage/from-kafka", interchange(True), "a directory of Apache Kafka, stopped and killed, served by the broker"),
+    Suite("storage/to-kafka", interchange(False), "a directory of the broker, stopped and killed, served by Apache Kafka"),
+]
