@@ -5,18 +5,14 @@ use std::path::Path;
 
 use ottla_protocol::Uuid;
 
-use crate::fs::{found, replace_file};
+use crate::fs::found;
 
 /// Name of the file in a partition's directory.
 pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
 
-/// Writes the file. It is not made durable here: the log does that before its first fsync.
+/// Writes the file, where there was none. It is not made durable here: the log does that before its first fsync.
 pub fn write(dir: &Path, topic_id: Uuid) -> io::Result<()> {
-    replace_file(
-        &dir.join(PARTITION_METADATA_FILE),
-        format!("version: 0\ntopic_id: {topic_id}").as_bytes(),
-        false,
-    )
+    std::fs::write(dir.join(PARTITION_METADATA_FILE), format!("version: 0\ntopic_id: {topic_id}"))
 }
 
 /// Reads the file. A missing one, and an empty one (left by a power failure before it was durable), hold

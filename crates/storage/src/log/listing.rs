@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::checkpoint::leader_epoch_checkpoint::LEADER_EPOCH_FILE;
 use crate::names::{
-    INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, offset_of,
+    CLEANED_SUFFIX, DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, SWAP_SUFFIX,
+    TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, offset_of,
 };
 use crate::segment::FileSizes;
 
@@ -18,6 +19,8 @@ pub(super) struct Listing {
     pub(super) orphans: Vec<PathBuf>,
     pub(super) snapshots: Vec<i64>,
     pub(super) has_epochs: bool,
+    /// Whether an operation was interrupted here.
+    pub(super) has_leftovers: bool,
 }
 
 impl Listing {
@@ -31,6 +34,10 @@ impl Listing {
             let Some(name) = name.to_str() else { continue };
             if name == LEADER_EPOCH_FILE {
                 listing.has_epochs = true;
+            }
+            if [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX].iter().any(|suffix| name.ends_with(suffix)) {
+                listing.has_leftovers = true;
+                continue;
             }
             let Some(offset) = offset_of(name) else { continue };
             if name.ends_with(LOG_SUFFIX) {

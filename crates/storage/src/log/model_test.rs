@@ -211,8 +211,12 @@ impl History {
         let safe: usize = in_segment.clone().filter(|b| b.1 < durable).map(|b| b.2.len()).sum();
         let len: usize = in_segment.map(|b| b.2.len()).sum();
         let keep = safe + usize::from(cut) % (len - safe + 1);
-        let file = std::fs::OpenOptions::new().write(true).open(path).expect("open");
-        file.set_len(keep as u64).expect("cut");
+        // A log that was never written to has no file.
+        if let Some(file) =
+            crate::fs::found(std::fs::OpenOptions::new().write(true).open(path)).expect("open")
+        {
+            file.set_len(keep as u64).expect("cut");
+        }
         let mut at = 0;
         let lost = self.model.batches.iter().filter(|(first, _, _)| *first >= base).find(|(_, _, bytes)| {
             at += bytes.len();

@@ -168,8 +168,11 @@ impl<'a> Loading<'a> {
         options: &'a OpenOptions,
         producer_id_expiration_ms: i64,
     ) -> io::Result<(Self, LoadedOffsets)> {
-        finish_swaps(env.dir)?;
-        let listing = Listing::read(env.dir)?;
+        let mut listing = Listing::read(env.dir)?;
+        if listing.has_leftovers {
+            finish_swaps(env.dir)?;
+            listing = Listing::read(env.dir)?;
+        }
         for orphan in &listing.orphans {
             tracing::warn!(
                 "Found an orphaned index file {}, with no corresponding log file",
@@ -194,27 +197,29 @@ impl<'a> Loading<'a> {
         Ok((loading, offsets))
     }
 
-    /// An unreadable file is no loss: the epochs stand in the batches, too.
+    /// A missing or unreadable file is no loss: the epochs stand in the batches, too.
     fn load_epochs(&mut self, has_file: bool) -> io::Result<()> {
-        if !has_file {
-            // Kafka expects the file in every partition.
-            return leader_epoch_checkpoint::write(self.env.dir, &[], false);
+        if !has_file && self.segments.iter().all(|s| s.size() == 0) {
+            return Ok(());
         }
         match leader_epoch_checkpoint::read(self.env.dir) {
-            Ok(entries) => self.epochs = LeaderEpochs::load(entries),
-            Err(e) if e.kind() == io::ErrorKind::InvalidData => {
-                tracing::warn!("{e}; reading the leader epochs from the log");
-                for segment in &mut self.segments {
-                    let epochs = &mut self.epochs;
-                    segment.for_each_batch(self.env, 0, u32::MAX, |_, batch| {
-                        if epochs.latest_epoch() < Some(batch.header.partition_leader_epoch()) {
-                            epochs.assign(batch.header.partition_leader_epoch(), batch.header.base_offset());
-                        }
-                        Ok(())
-                    })?;
-                }
+            Ok(entries) if has_file => {
+                self.epochs = LeaderEpochs::load(entries);
+                return Ok(());
             }
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => tracing::warn!("{e}"),
             Err(e) => return Err(e),
+        }
+        tracing::warn!("{}: reading the leader epochs from the log", self.env.dir.display());
+        let epochs = &mut self.epochs;
+        for segment in &mut self.segments {
+            segment.for_each_batch(self.env, 0, u32::MAX, |_, batch| {
+                if epochs.latest_epoch() < Some(batch.header.partition_leader_epoch()) {
+                    epochs.assign(batch.header.partition_leader_epoch(), batch.header.base_offset());
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -264,7 +269,10 @@ impl<'a> Loading<'a> {
         }
         if self.segments.is_empty() {
             let start = options.log_start_offset;
-            self.segments.push(Segment::create(self.env, start, &options.config, options.now_ms)?);
+            self.segments.push(match start {
+                0 => Segment::create_later(&options.config, options.now_ms),
+                _ => Segment::create(self.env, start, &options.config, options.now_ms)?,
+            });
             end = start;
         }
         let first = self.segments.first().map_or(0, |s| s.base_offset);

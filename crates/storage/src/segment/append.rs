@@ -45,6 +45,9 @@ impl Segment {
         batches: impl Iterator<Item = BatchInfo>,
         index_interval_bytes: u32,
     ) -> io::Result<()> {
+        if !self.has_files {
+            self.create_files(env)?;
+        }
         let file = self.log_file(env)?;
         // Before the write: afterwards nothing may fail but the index, which recovery rebuilds.
         let mut max = self.max_timestamp(env)?;

@@ -70,6 +70,8 @@ pub struct Segment {
     created_ms: i64,
     bytes_since_index_entry: u32,
     jitter_ms: i64,
+    /// Whether the files are there; false only before the first append to a new log.
+    has_files: bool,
 }
 
 impl Segment {
@@ -81,14 +83,27 @@ impl Segment {
         now_ms: i64,
     ) -> io::Result<Self> {
         let mut segment = Self::open(base_offset, &FileSizes::default(), config, now_ms);
-        let file = segment.log_file(env)?;
         if config.preallocate {
             let keep_size = rustix::fs::FallocateFlags::KEEP_SIZE;
-            rustix::fs::fallocate(&*file, keep_size, 0, u64::from(config.segment_bytes))?;
+            rustix::fs::fallocate(&*segment.log_file(env)?, keep_size, 0, u64::from(config.segment_bytes))?;
         }
-        segment.offsets.create(env)?;
-        segment.times.create(env)?;
+        segment.create_files(env)?;
         Ok(segment)
+    }
+
+    fn create_files(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+        self.log_file(env)?;
+        self.offsets.create(env)?;
+        self.times.create(env)?;
+        self.has_files = true;
+        Ok(())
+    }
+
+    /// The first segment of a new log. Its files are made with the first append: most partitions of a large
+    /// topic wait long for it. A directory without segments means an empty log that starts at 0, here as in
+    /// Kafka; at any other offset the files must be there to say so, see [`Segment::create`].
+    pub fn create_later(config: &LogConfig, now_ms: i64) -> Self {
+        Self { has_files: false, ..Self::open(0, &FileSizes::default(), config, now_ms) }
     }
 
     /// A segment whose files are there; none is opened.
@@ -106,6 +121,7 @@ impl Segment {
             created_ms: now_ms,
             bytes_since_index_entry: 0,
             jitter_ms: draw_jitter(config),
+            has_files: true,
         }
     }
 
@@ -187,6 +203,9 @@ impl Segment {
 
     /// When the log file was last written, Unix ms.
     pub fn last_modified_ms(&self, env: SegmentEnv<'_>) -> io::Result<i64> {
+        if !self.has_files {
+            return Ok(self.created_ms);
+        }
         let modified = std::fs::metadata(self.log_path(env))?.modified()?;
         let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

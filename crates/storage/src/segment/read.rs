@@ -62,6 +62,9 @@ impl Segment {
         env: SegmentEnv<'_>,
         offset: i64,
     ) -> io::Result<Option<OffsetPosition>> {
+        if self.size == 0 {
+            return Ok(None);
+        }
         let start = self.index_position(env, offset)?;
         match self.search_from(env, offset, start) {
             Ok(found) => Ok(found),
@@ -163,6 +166,9 @@ impl Segment {
 
     /// The offset behind the last batch. Reads from the last index entry on.
     pub fn read_next_offset(&mut self, env: SegmentEnv<'_>) -> Result<i64, ScanError> {
+        if self.size == 0 {
+            return Ok(self.base_offset);
+        }
         let start = self.offsets.last(env)?.map_or(0, |e| e.position);
         let file = self.log_file(env)?;
         let mut next_offset = self.base_offset;
@@ -188,6 +194,9 @@ impl Segment {
         timestamp: i64,
         start_offset: i64,
     ) -> io::Result<Option<FoundTimestamp>> {
+        if self.size == 0 {
+            return Ok(None);
+        }
         let entry = self.times.find_last(env, |e| e.timestamp <= timestamp)?;
         let from_time = entry.map_or(0, |(_, e)| e.relative_offset);
         let from_start = self.relative(start_offset).unwrap_or(0);
@@ -210,6 +219,9 @@ impl Segment {
 
     /// The first record of the first batch that has the segment's largest timestamp.
     pub fn find_max_timestamp(&mut self, env: SegmentEnv<'_>) -> io::Result<Option<FoundTimestamp>> {
+        if self.size == 0 {
+            return Ok(None);
+        }
         let max = self.max_timestamp(env)?;
         let start = self.index_position(env, max.offset)?;
         let file = self.log_file(env)?;
@@ -231,6 +243,9 @@ impl Segment {
         to: u32,
         mut each: impl FnMut(&Scanner<'_>, &ScannedBatch) -> io::Result<()>,
     ) -> io::Result<()> {
+        if self.size == 0 {
+            return Ok(());
+        }
         let file = self.log_file(env)?;
         let path = self.log_path(env);
         let mut scanner = Scanner::new(&file, from, to.min(self.size), SCAN_BUFFER);
