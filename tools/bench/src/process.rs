@@ -8,7 +8,17 @@ use anyhow::{Context, Result};
 pub fn cpu_seconds(pid: u32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the broker is gone")?;
     let ticks = ticks_of(&stat).with_context(|| format!("unexpected /proc/{pid}/stat: {stat}"))?;
-    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    Ok(ticks as f64 / ticks_per_second())
+}
+
+/// Clock ticks of /proc in a second: entry 17 (AT_CLKTCK) of the vector that the kernel gives to every program.
+fn ticks_per_second() -> f64 {
+    const AT_CLKTCK: usize = 17;
+    const WORD: usize = size_of::<usize>();
+    let vector = fs::read("/proc/self/auxv").unwrap_or_default();
+    let words: Vec<usize> =
+        vector.chunks_exact(WORD).filter_map(|w| Some(usize::from_ne_bytes(w.try_into().ok()?))).collect();
+    words.chunks_exact(2).find(|entry| entry[0] == AT_CLKTCK).map_or(100.0, |entry| entry[1] as f64)
 }
 
 /// utime + stime. The second field is the name of the program in parentheses, and may hold anything.
@@ -41,6 +51,11 @@ mod tests {
         let (rss, pss) = memory_mb(std::process::id()).expect("own memory");
         assert!(rss >= pss && pss > 0.0);
         assert!(cpu_seconds(std::process::id()).expect("own time") >= 0.0);
+    }
+
+    #[test]
+    fn ticks_are_those_of_linux() {
+        assert_eq!(ticks_per_second(), 100.0);
     }
 
     #[test]

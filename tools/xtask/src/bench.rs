@@ -18,10 +18,13 @@ pub struct Options {
 
 /// Builds `ottla` and the bench program, then runs it.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let mut build = command::cargo(&["build", "--release", "--package", "ottla", "--package", "ottla-bench"]);
-    let code = command::exit_code(&mut build)?;
-    if code != 0 {
-        return Ok(ExitCode::from(code));
+    let help = options.more.iter().any(|m| m == "--help" || m == "-h");
+    if !help {
+        // By itself: together with this program's dependencies it would get other features, and be built once more.
+        let code = command::exit_code(&mut command::cargo(&["build", "--release"]))?;
+        if code != 0 {
+            return Ok(ExitCode::from(code));
+        }
     }
     let mut bench = command::cargo(&["run", "--quiet", "--release", "--package", "ottla-bench", "--"]);
     bench.args(&options.more);
