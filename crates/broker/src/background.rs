@@ -1,7 +1,7 @@
 //! The thread for work that may wait for the disk: retention, checkpoints, flushes, moves between directories.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// The running thread; stops when it is told to, or dropped.
 pub struct Background {
-    stop: Sender<()>,
+    stop: SyncSender<()>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -40,7 +40,7 @@ impl Background {
             producer_expiration_check_ms: i64::from(config.producer_id_expiration_check_interval_ms),
             ..Default::default()
         };
-        let (stop, stopped) = channel();
+        let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("ottla-background".into())
             .spawn(move || run(&logs, &partitions, &options, &stopped))?;

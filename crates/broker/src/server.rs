@@ -8,11 +8,12 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use ottla_config::BrokerConfig;
 use ottla_config::broker_config::listeners::{Endpoint as ConfigEndpoint, Listener, SecurityProtocol};
+use ottla_config::broker_config::sockets::SocketConfig;
 use ottla_controller::ControllerOptions;
 use ottla_coordinator::{GroupCoordinatorConfig, NEW_MEMBER_JOIN_TIMEOUT_MS};
 use ottla_metadata::feature::supported_features;
 use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
-use ottla_net::{BoundServer, ListenerOptions, NetError, NetOptions, ServerHandle};
+use ottla_net::{BoundServer, ConnectionQuotas, ListenerOptions, NetError, NetOptions, ServerHandle};
 use ottla_protocol::{Str, TopicPartition, Uuid};
 use ottla_storage::{LoadError, LoadOptions, LogManager, LogManagerOptions, OpenError};
 
@@ -269,20 +270,7 @@ fn wire_up(
     follower.follow(&started.image);
     let net = bound.serve(move |_| Dispatcher::new(for_service.clone()))?;
     let quotas = net.quotas().clone();
-    follower.on_broker_config = Box::new(move |config| {
-        let sockets = &config.broker().sockets;
-        quotas.set_max_connections(sockets.max_connections.max(0) as u32);
-        quotas.set_max_connections_per_ip(sockets.max_connections_per_ip.max(0) as u32);
-        quotas.set_max_connection_creation_rate(sockets.max_connection_creation_rate.max(0) as u32);
-        let overrides: Vec<(String, u32)> = sockets
-            .max_connections_per_ip_overrides
-            .iter()
-            .map(|(host, max)| (host.clone(), (*max).max(0) as u32))
-            .collect();
-        if let Err(why) = quotas.set_max_connections_per_ip_overrides(&overrides) {
-            tracing::warn!(%why, "max.connections.per.ip.overrides was not taken over");
-        }
-    });
+    follower.on_broker_config = Box::new(move |config| update_quotas(&quotas, &config.broker().sockets));
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let control = std::thread::Builder::new().name("ottla-control".into()).spawn(move || {
@@ -312,6 +300,21 @@ fn group_config(config: &BrokerConfig) -> GroupCoordinatorConfig {
     }
 }
 
+/// Takes over the limits on connections that can be changed at run time.
+fn update_quotas(quotas: &ConnectionQuotas, sockets: &SocketConfig) {
+    quotas.set_max_connections(sockets.max_connections.max(0) as u32);
+    quotas.set_max_connections_per_ip(sockets.max_connections_per_ip.max(0) as u32);
+    quotas.set_max_connection_creation_rate(sockets.max_connection_creation_rate.max(0) as u32);
+    if let Err(why) = quotas.set_max_connections_per_ip_overrides(&per_ip_overrides(sockets)) {
+        tracing::warn!(%why, "max.connections.per.ip.overrides was not taken over");
+    }
+}
+
+fn per_ip_overrides(sockets: &SocketConfig) -> Vec<(String, u32)> {
+    let overrides = sockets.max_connections_per_ip_overrides.iter();
+    overrides.map(|(host, max)| (host.clone(), (*max).max(0) as u32)).collect()
+}
+
 fn net_options(config: &BrokerConfig) -> NetOptions {
     let sockets = &config.sockets;
     NetOptions {
@@ -326,11 +329,7 @@ fn net_options(config: &BrokerConfig) -> NetOptions {
         queued_max_request_bytes: sockets.queued_max_request_bytes,
         max_connections: sockets.max_connections.max(0) as u32,
         max_connections_per_ip: sockets.max_connections_per_ip.max(0) as u32,
-        max_connections_per_ip_overrides: sockets
-            .max_connections_per_ip_overrides
-            .iter()
-            .map(|(host, max)| (host.clone(), (*max).max(0) as u32))
-            .collect(),
+        max_connections_per_ip_overrides: per_ip_overrides(sockets),
         max_connection_creation_rate: sockets.max_connection_creation_rate.max(0) as u32,
         connections_max_idle_ms: sockets.connections_max_idle_ms,
         socket_send_buffer_bytes: sockets.send_buffer_bytes,

@@ -25,7 +25,8 @@ fn page() -> String {
     out += "| Key | API | Kafka | Ottla, brokers' listeners | Ottla, controllers' listeners |\n| --- | --- | --- | --- | --- |\n";
     for api in ApiKey::ALL {
         let (low, high) = apis::versions(*api);
-        let served = |kind| if apis::of(kind).contains(api) { format!("{low}-{high}") } else { "-".to_string() };
+        let served =
+            |kind| if apis::of(kind).contains(api) { format!("{low}-{high}") } else { "-".to_string() };
         let _ = writeln!(
             out,
             "| {} | {} | {low}-{high} | {} | {} |",

@@ -34,7 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     while input.has_remaining() {
         let sample = read(&mut input)?;
         let again = registry::reencode(&sample.name, sample.version, sample.body.clone());
-        if again.as_ref().is_ok_and(|again| *again == sample.body) { same += 1 } else { different += 1 }
+        if again.as_ref().is_ok_and(|again| *again == sample.body) {
+            same += 1
+        } else {
+            different += 1
+        }
         write(&mut out, &sample, again.map_err(|why| format!("{why:?}")));
     }
     fs::write(&answer, out)?;

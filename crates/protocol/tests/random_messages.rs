@@ -20,7 +20,8 @@ fn what_the_schema_writes_comes_back_unchanged() {
             for seed in 0..SEEDS {
                 let bytes = Bytes::from(write_message(message, version, &mut Random::new(seed)));
                 let again = reencode(&message.name, version, bytes.clone());
-                let again = again.unwrap_or_else(|why| panic!("{} v{version} seed {seed}: {why:?}", message.name));
+                let again =
+                    again.unwrap_or_else(|why| panic!("{} v{version} seed {seed}: {why:?}", message.name));
                 assert_eq!(again, bytes, "{} v{version} seed {seed}", message.name);
                 schema::to_json(&message.name, version, bytes)
                     .unwrap_or_else(|why| panic!("{} v{version} seed {seed} as JSON: {why}", message.name));

@@ -214,20 +214,19 @@ fn read_one(
         return Err(ReadRefused::plain(error));
     };
     partition.check_leader_epoch(target.current_leader_epoch).map_err(ReadRefused::plain)?;
-    if target.last_fetched_epoch >= 0 {
-        if let Some((epoch, end_offset)) =
+    if target.last_fetched_epoch >= 0
+        && let Some((epoch, end_offset)) =
             partition.diverging_epoch(target.last_fetched_epoch, target.fetch_offset)?
-        {
-            return Ok(PartitionData {
-                partition_index: target.partition,
-                diverging_epoch: EpochEndOffset { epoch, end_offset },
-                high_watermark: partition.high_watermark(),
-                last_stable_offset: partition.last_stable_offset(),
-                log_start_offset: partition.log_start_offset(),
-                records: Some(Records::default()),
-                ..Default::default()
-            });
-        }
+    {
+        return Ok(PartitionData {
+            partition_index: target.partition,
+            diverging_epoch: EpochEndOffset { epoch, end_offset },
+            high_watermark: partition.high_watermark(),
+            last_stable_offset: partition.last_stable_offset(),
+            log_start_offset: partition.log_start_offset(),
+            records: Some(Records::default()),
+            ..Default::default()
+        });
     }
     let max_bytes = usize::try_from(target.max_bytes).unwrap_or(0).min(limit);
     let read = partition.read(target.fetch_offset, max_bytes, min_one_message, params.bound)?;

@@ -19,6 +19,8 @@ use crate::context::RequestContext;
 /// Lowest special timestamp, and the version that brought each: index 0 is -1.
 const SPECIAL_VERSIONS: [i16; 6] = [1, 1, 7, 8, 9, 11];
 const READ_COMMITTED: i8 = 1;
+/// First version that tells the leader epoch.
+const LEADER_EPOCH_VERSION: i16 = 4;
 /// `replica_id` of a consumer.
 const CONSUMER: i32 = -1;
 
@@ -49,7 +51,7 @@ pub fn handle(ctx: &RequestContext, broker: &Broker, request: ListOffsetsRequest
                     } else {
                         look_up(ctx.api_version, broker, &request, &topic.name, partition)
                     };
-                    respond(index, found)
+                    respond(ctx.api_version, index, found)
                 })
                 .collect(),
         })
@@ -57,13 +59,17 @@ pub fn handle(ctx: &RequestContext, broker: &Broker, request: ListOffsetsRequest
     ListOffsetsResponse { topics, ..Default::default() }
 }
 
-fn respond(index: i32, found: Result<Option<FoundOffset>, ErrorCode>) -> ListOffsetsPartitionResponse {
+fn respond(
+    version: i16,
+    index: i32,
+    found: Result<Option<FoundOffset>, ErrorCode>,
+) -> ListOffsetsPartitionResponse {
     match found {
         Ok(Some(found)) => ListOffsetsPartitionResponse {
             partition_index: index,
             timestamp: found.timestamp,
             offset: found.offset,
-            leader_epoch: found.leader_epoch.unwrap_or(-1),
+            leader_epoch: found.leader_epoch.filter(|_| version >= LEADER_EPOCH_VERSION).unwrap_or(-1),
             ..Default::default()
         },
         Ok(None) => ListOffsetsPartitionResponse { partition_index: index, ..Default::default() },

@@ -29,7 +29,7 @@ fn client() -> ClientFacts<'static> {
 }
 
 fn ask(telemetry: &Telemetry, image: &MetadataImage, now_ms: i64) -> GetTelemetrySubscriptionsResponse {
-    let request = GetTelemetrySubscriptionsRequest { client_instance_id: id(), ..Default::default() };
+    let request = GetTelemetrySubscriptionsRequest { client_instance_id: id() };
     telemetry.subscriptions(image, &client(), &request, Uuid::ZERO, MAX_BYTES, now_ms)
 }
 

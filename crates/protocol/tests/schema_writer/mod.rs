@@ -100,7 +100,8 @@ impl Walk<'_> {
 
     fn default_struct(&self, field: &FieldSpec) -> Vec<u8> {
         let mut out = Vec::new();
-        for inner in self.struct_fields(field).iter().filter(|f| f.versions.contains(self.version) && f.tag.is_none())
+        for inner in
+            self.struct_fields(field).iter().filter(|f| f.versions.contains(self.version) && f.tag.is_none())
         {
             let number: i64 = inner.default.as_deref().and_then(|d| d.parse().ok()).unwrap_or(0);
             match inner.base.as_str() {
@@ -150,7 +151,8 @@ impl Walk<'_> {
             "float64" => out.extend((random.below(1000) as f64 / 8.0).to_be_bytes()),
             "uuid" => out.extend((0..16).map(|_| random.next() as u8)),
             "string" => {
-                let text = ["", "a", "topic-1", "ünïcödé", "x".repeat(200).as_str()][random.below(5)].to_string();
+                let text =
+                    ["", "a", "topic-1", "ünïcödé", "x".repeat(200).as_str()][random.below(5)].to_string();
                 self.length(out, Some(text.len()), compact, 2);
                 out.extend(text.as_bytes());
             }

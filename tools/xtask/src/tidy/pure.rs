@@ -78,6 +78,7 @@ fn is_test(path: &str) -> bool {
     path.ends_with("_test.rs")
         || path.ends_with("/tests.rs")
         || path.contains("/tests/")
+        || path.contains("/examples/")
         || path.contains("/benches/")
 }
 

@@ -124,6 +124,8 @@ pub fn start(startup: ControllerStartup) -> Result<Started, StartupError> {
     activate(&startup, &mut task, now)?;
     let broker_epoch = register(&startup, &mut task, now)?;
     let image = task.commit()?.ok_or_else(|| StartupError::Refused("the metadata log is empty".into()))?;
+    // Bounded all the same: each request in it holds one of the places that its connection has for unanswered ones.
+    #[allow(clippy::disallowed_methods)]
     let (sender, requests) = mpsc::unbounded_channel();
     let handle = ControllerHandle { requests: sender, shared };
     handle.shared.log_end_offset.store(task.log.log_end_offset(), Ordering::Release);

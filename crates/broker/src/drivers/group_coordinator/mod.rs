@@ -49,6 +49,9 @@ impl GroupCoordinator {
     /// A coordinator without shards, and the task to run on the control thread.
     pub fn new(config: GroupCoordinatorConfig) -> (Self, impl Future<Output = ()>) {
         let config = Arc::new(config);
+        // Bounded all the same: each request in it holds one of the places that its connection has for unanswered ones,
+        // and there are no more of the other events than partitions.
+        #[allow(clippy::disallowed_methods)]
         let (events, receiver) = mpsc::unbounded_channel();
         let task = Shards::new(config.clone(), events.clone()).run(receiver);
         (Self { events, config }, task)
