@@ -43,11 +43,13 @@ impl FileCache {
 
     /// Closes what was not used since the last call: an idle partition holds no open file.
     pub fn close_idle(&self) {
-        let mut clock = self.clock.lock();
-        clock.retain(|slot| match slot.upgrade() {
+        // Closing thousands of files takes a while; who opens one meanwhile must not wait for it.
+        let mut slots = std::mem::take(&mut *self.clock.lock());
+        slots.retain(|slot| match slot.upgrade() {
             None => false,
             Some(slot) => slot.used.swap(false, Ordering::Relaxed) || !slot.close(),
         });
+        self.clock.lock().append(&mut slots);
     }
 
     fn enter(&self, slot: &Arc<FileSlot>) {

@@ -36,6 +36,8 @@ mod write;
 #[cfg(test)]
 mod append_test;
 #[cfg(test)]
+mod concurrency_test;
+#[cfg(test)]
 mod failure_test;
 #[cfg(test)]
 mod model_test;

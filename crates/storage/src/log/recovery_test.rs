@@ -304,24 +304,50 @@ fn old_formats_are_not_cut_off() {
 
 #[test]
 fn an_index_that_does_not_fit_is_rebuilt_when_it_is_used() {
-    let mut f = Fixture::with(small_segments());
+    type Damage = fn(&mut [u8]);
+    let damages: [Damage; 4] = [
+        // Positions within batches.
+        |index| index.chunks_exact_mut(8).for_each(|entry| entry[7] = entry[7].wrapping_add(3)),
+        // Behind the end.
+        |index| index.chunks_exact_mut(8).for_each(|entry| entry[4] = 1),
+        // Sound positions, but of later batches than the offsets say.
+        |index| {
+            let later: Vec<u8> = index[8..].to_vec();
+            for (entry, next) in index.chunks_exact_mut(8).zip(later.chunks_exact(8)) {
+                entry[4..].copy_from_slice(&next[4..]);
+            }
+        },
+        |index| index.fill(0),
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        let mut f = Fixture::with(small_segments());
+        fill(&f, 0, 60);
+        f.log.close(NOW).expect("close");
+        let mut indexes = index_files(&f).into_iter();
+        let long = |(name, content): &(String, Vec<u8>)| name.ends_with(".index") && content.len() > 16;
+        let (name, mut content) = indexes.find(long).expect("index");
+        damage(&mut content);
+        std::fs::write(f.dir().join(name), content).expect("write");
+        f.options.clean = true;
+        f.log = PartitionLog::open(&f.context, &f.log_dir, &f.dir(), &f.options).expect("open");
+        for offset in 0..60 {
+            let data = f.log.read(offset, 1, true, 60).expect("read");
+            assert_eq!(offsets_of(&bytes_of(&data)), [(offset, offset)], "damage {number}");
+        }
+    }
+}
+
+#[test]
+fn records_that_were_removed_are_missed() {
+    let f = Fixture::with(small_segments());
     fill(&f, 0, 60);
-    f.log.close(NOW).expect("close");
-    let all: Vec<u8> = (0..60).flat_map(|_| [0u8]).collect();
-    assert_eq!(all.len(), 60);
-    let (name, mut content) =
-        index_files(&f).into_iter().find(|(n, c)| n.ends_with(".index") && c.len() > 16).expect("index");
-    // Positions within batches.
-    for entry in content.chunks_exact_mut(8) {
-        entry[7] = entry[7].wrapping_add(3);
-    }
-    std::fs::write(f.dir().join(name), content).expect("write");
-    f.options.clean = true;
-    f.log = PartitionLog::open(&f.context, &f.log_dir, &f.dir(), &f.options).expect("open");
-    for offset in 0..60 {
-        let data = f.log.read(offset, 1, true, 60).expect("read");
-        assert_eq!(offsets_of(&bytes_of(&data)), [(offset, offset)]);
-    }
+    f.log.state.lock().tail.clear();
+    f.log.trim_memory();
+    (0..2).for_each(|_| f.context.files.close_idle());
+    std::fs::remove_file(f.dir().join(format!("{:020}.log", 0))).expect("remove");
+    let failed = f.log.read(0, 1, true, 60).expect_err("no file");
+    assert_eq!(failed.code(), ottla_protocol::ErrorCode::KafkaStorageError);
+    assert!(!f.log_dir.is_online());
 }
 
 #[test]

@@ -90,11 +90,10 @@ impl LogManager {
     /// Loads all logs of all directories.
     pub fn load_logs(&self, options: &LoadOptions<'_>) -> Result<LoadReport, LoadError> {
         let mut report = LoadReport::default();
-        let mut epochs = Vec::new();
+        let mut states = Vec::new();
         for dir in self.live_dirs() {
             let doing = || format!("Error while loading log dir {}", dir.path().display());
             let Ok(state) = dir.guard(doing, || self.read_dir_state(dir, options.now_ms)) else { continue };
-            epochs.push(state.clean.and_then(|c| c.broker_epoch));
             if state.clean.is_none() && !state.jobs.is_empty() {
                 tracing::info!(
                     "Recovering {} logs from {} since no clean shutdown file was found",
@@ -103,7 +102,9 @@ impl LogManager {
                 );
                 report.unclean_dirs.push(dir.path().to_path_buf());
             }
-            let loaded = self.load_dir(dir, &state, options);
+            states.push((dir, state));
+        }
+        for (dir, loaded) in self.load_dirs(&states, options) {
             if dir.is_online() {
                 self.loaded_dirs.lock().push(dir.path().to_path_buf());
             }
@@ -114,12 +115,35 @@ impl LogManager {
         if self.live_dirs().next().is_none() {
             return Err(LoadError::AllOffline);
         }
+        let epochs: Vec<_> =
+            states.iter().map(|(_, state)| state.clean.and_then(|c| c.broker_epoch)).collect();
         report.previous_broker_epoch = epochs.first().copied().flatten().filter(|first| {
             epochs.iter().all(|epoch| epoch.as_ref() == Some(first))
                 && *first >= 0
                 && !self.has_offline_dirs()
         });
         Ok(report)
+    }
+
+    /// Loads the directories beside each other: they may lie on disks of their own.
+    fn load_dirs<'a>(
+        &self,
+        states: &'a [(&'a Arc<LogDir>, DirState)],
+        options: &LoadOptions<'_>,
+    ) -> Vec<(&'a Arc<LogDir>, Loaded)> {
+        if let [(dir, state)] = states {
+            return vec![(*dir, self.load_dir(dir, state, options))];
+        }
+        std::thread::scope(|scope| {
+            let load = |(dir, state): &'a (&'a Arc<LogDir>, DirState)| {
+                (*dir, scope.spawn(move || self.load_dir(dir, state, options)))
+            };
+            let threads: Vec<_> = states.iter().map(load).collect();
+            let join = |(dir, thread): (_, std::thread::ScopedJoinHandle<'_, Loaded>)| {
+                (dir, thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            };
+            threads.into_iter().map(join).collect()
+        })
     }
 
     fn read_dir_state(&self, dir: &Arc<LogDir>, now_ms: i64) -> std::io::Result<DirState> {

@@ -217,7 +217,8 @@ impl<E: IndexEntry> Index<E> {
     }
 
     fn open(&mut self, env: SegmentEnv<'_>) -> io::Result<Arc<File>> {
-        self.file.get(env, self.base_offset, E::SUFFIX)
+        // What an index says can be found out again, so a missing one begins anew.
+        self.file.create(env, self.base_offset, E::SUFFIX)
     }
 }
 

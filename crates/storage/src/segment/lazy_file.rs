@@ -1,6 +1,6 @@
 //! A segment's file that is opened when it is needed.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,17 +20,26 @@ pub struct SegmentEnv<'a> {
     pub disk: &'a dyn Disk,
 }
 
-/// One file of a segment, open or not. It is created when it is opened for the first time.
+/// One file of a segment, open or not.
 #[derive(Debug, Default)]
 pub struct LazyFile {
     slot: Option<Arc<FileSlot>>,
 }
 
 impl LazyFile {
-    /// The open file with this suffix of the segment at `base_offset`.
+    /// The open file with this suffix of the segment at `base_offset`. It must exist: an empty one in the place
+    /// of records that somebody removed would hide the loss.
     pub fn get(&mut self, env: SegmentEnv<'_>, base_offset: i64, suffix: &str) -> io::Result<Arc<File>> {
-        let slot = self.slot.get_or_insert_with(|| FileSlot::new(env.files));
-        slot.file(|| open_rw(&path(env, base_offset, suffix)))
+        self.open(env, || OpenOptions::new().read(true).write(true).open(path(env, base_offset, suffix)))
+    }
+
+    /// Like [`Self::get`], but creates the file when it is missing.
+    pub fn create(&mut self, env: SegmentEnv<'_>, base_offset: i64, suffix: &str) -> io::Result<Arc<File>> {
+        self.open(env, || open_rw(&path(env, base_offset, suffix)))
+    }
+
+    fn open(&mut self, env: SegmentEnv<'_>, open: impl Fn() -> io::Result<File>) -> io::Result<Arc<File>> {
+        self.slot.get_or_insert_with(|| FileSlot::new(env.files)).file(open)
     }
 }
 

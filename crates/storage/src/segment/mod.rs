@@ -83,16 +83,16 @@ impl Segment {
         now_ms: i64,
     ) -> io::Result<Self> {
         let mut segment = Self::open(base_offset, &FileSizes::default(), config, now_ms);
+        segment.create_files(env)?;
         if config.preallocate {
             let keep_size = rustix::fs::FallocateFlags::KEEP_SIZE;
             rustix::fs::fallocate(&*segment.log_file(env)?, keep_size, 0, u64::from(config.segment_bytes))?;
         }
-        segment.create_files(env)?;
         Ok(segment)
     }
 
     fn create_files(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
-        self.log_file(env)?;
+        self.log.create(env, self.base_offset, LOG_SUFFIX)?;
         self.offsets.create(env)?;
         self.times.create(env)?;
         self.has_files = true;

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use ottla_protocol::records::{NO_PARTITION_LEADER_EPOCH, NO_TIMESTAMP, RecordBatch};
+use ottla_protocol::records::{NO_PARTITION_LEADER_EPOCH, NO_TIMESTAMP, RecordBatch, RecordsError};
 
 use super::Segment;
+use super::index::OffsetEntry;
 use super::lazy_file::SegmentEnv;
 use super::scanner::{LOOKUP_BUFFER, SCAN_BUFFER, ScanError, ScannedBatch, Scanner};
 
@@ -65,48 +66,67 @@ impl Segment {
         if self.size == 0 {
             return Ok(None);
         }
-        let start = self.index_position(env, offset)?;
+        let start = self.index_entry(env, offset)?;
         match self.search_from(env, offset, start) {
             Ok(found) => Ok(found),
-            Err(ScanError::Invalid { .. }) if start > 0 => {
+            Err(ScanError::Invalid { .. }) if start.is_some() => {
                 let path = self.log_path(env);
                 tracing::warn!("The index of {} does not fit its batches; rebuilding it", path.display());
                 // The interval only sets how sparse the index is; the usual one will do.
                 let interval = LogConfig::default().index_interval_bytes;
                 self.rebuild_indexes(env, interval).map_err(|e| e.into_io(&path))?;
-                let start = self.index_position(env, offset)?;
+                let start = self.index_entry(env, offset)?;
                 self.search_from(env, offset, start).map_err(|e| e.into_io(&path))
             }
             Err(e) => Err(e.into_io(&self.log_path(env))),
         }
     }
 
+    /// The last index entry up to `offset`.
+    fn index_entry(&mut self, env: SegmentEnv<'_>, offset: i64) -> io::Result<Option<OffsetEntry>> {
+        let largest = self.base_offset.saturating_add(i32::MAX.into());
+        let Some(relative) = self.relative(offset.min(largest)) else { return Ok(None) };
+        let entry = self.offsets.find_last(env, |e| e.relative_offset <= relative)?;
+        Ok(entry.map(|(_, entry)| entry))
+    }
+
     /// Where to start looking for `offset`.
     fn index_position(&mut self, env: SegmentEnv<'_>, offset: i64) -> io::Result<u32> {
-        let Some(relative) = self.relative(offset.min(self.base_offset.saturating_add(i32::MAX.into())))
-        else {
-            return Ok(0);
-        };
-        let entry = self.offsets.find_last(env, |e| e.relative_offset <= relative)?;
-        Ok(entry.map_or(0, |(_, e)| e.position).min(self.size))
+        Ok(self.index_entry(env, offset)?.map_or(0, |entry| entry.position.min(self.size)))
     }
 
     fn search_from(
         &mut self,
         env: SegmentEnv<'_>,
         offset: i64,
-        start: u32,
+        start: Option<OffsetEntry>,
     ) -> Result<Option<OffsetPosition>, ScanError> {
         let file = self.log_file(env)?;
-        let mut scanner = Scanner::new(&file, start, self.size, LOOKUP_BUFFER);
+        let position = start.map_or(0, |entry| entry.position);
+        let mut scanner = Scanner::new(&file, position, self.size, LOOKUP_BUFFER);
+        let mut is_first = true;
         while let Some(batch) = scanner.next_batch()? {
-            if batch.header.last_offset() >= offset {
+            let last_offset = batch.header.last_offset();
+            // An entry that points too far would hide the batches before it. (Brokers before 4.0 noted the last
+            // offset of several batches at the position of the first.)
+            if let Some(entry) = start.filter(|_| is_first)
+                && last_offset > self.base_offset + i64::from(entry.relative_offset)
+            {
+                let source = RecordsError::InvalidRecord("the offset index points elsewhere");
+                return Err(ScanError::Invalid { position, source });
+            }
+            is_first = false;
+            if last_offset >= offset {
                 return Ok(Some(OffsetPosition {
                     base_offset: batch.header.base_offset(),
                     position: batch.position,
                     size: batch.size(),
                 }));
             }
+        }
+        if is_first && start.is_some() {
+            let source = RecordsError::InvalidRecord("the offset index points behind the last batch");
+            return Err(ScanError::Invalid { position, source });
         }
         Ok(None)
     }
@@ -178,7 +198,7 @@ impl Segment {
         }
         // Bytes that are no whole batch, or an index that points past the end: this segment needs recovery.
         if scanner.position() != self.size || start > self.size {
-            let source = ottla_protocol::records::RecordsError::Incomplete {
+            let source = RecordsError::Incomplete {
                 needed: 0,
                 available: self.size.saturating_sub(scanner.position()) as usize,
             };
@@ -275,7 +295,7 @@ fn find_record(
     let epoch = batch.header.partition_leader_epoch();
     let leader_epoch = (epoch != NO_PARTITION_LEADER_EPOCH).then_some(epoch);
     let found = |timestamp, offset| FoundTimestamp { timestamp, offset, leader_epoch };
-    let invalid = |e: ottla_protocol::records::RecordsError| io::Error::new(io::ErrorKind::InvalidData, e);
+    let invalid = |e: RecordsError| io::Error::new(io::ErrorKind::InvalidData, e);
     let (view, _) = RecordBatch::parse(&bytes).map_err(invalid)?;
     for record in view.records(DECOMPRESSED_MAX).map_err(invalid)? {
         let record = record.map_err(invalid)?;

@@ -80,7 +80,7 @@ impl TxnIndex {
 
     /// Adds an entry; last offsets ascend.
     pub fn append(&mut self, env: SegmentEnv<'_>, txn: &AbortedTxn) -> io::Result<()> {
-        let file = self.file.get(env, self.base_offset, TXN_INDEX_SUFFIX)?;
+        let file = self.file.create(env, self.base_offset, TXN_INDEX_SUFFIX)?;
         write_all_at(env.disk, &file, &[&txn.encode()], u64::from(self.entries) * ENTRY_SIZE as u64)?;
         self.entries += 1;
         Ok(())
