@@ -20,8 +20,11 @@ pub const HIGH_WATERMARK_FILE: &str = "replication-offset-checkpoint";
 pub type Offsets = HashMap<TopicPartition, i64>;
 
 /// Replaces the file by these offsets, durably.
-pub fn write(path: &Path, offsets: &[(TopicPartition, i64)]) -> io::Result<()> {
-    let text = super::render(offsets.iter(), |text, (partition, offset)| {
+pub fn write<'a>(
+    path: &Path,
+    offsets: impl ExactSizeIterator<Item = (&'a TopicPartition, i64)>,
+) -> io::Result<()> {
+    let text = super::render(offsets, |text, (partition, offset)| {
         let _ = write!(text, "{} {} {offset}", partition.topic, partition.partition);
     });
     replace_file(path, text.as_bytes(), true)
@@ -49,7 +52,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temp dir");
         let path = dir.path().join(RECOVERY_POINT_FILE);
         let offsets = [(TopicPartition::new("a", 0), 5), (TopicPartition::new("b.c", 12), i64::MAX)];
-        write(&path, &offsets).expect("write");
+        write(&path, offsets.iter().map(|(partition, offset)| (partition, *offset))).expect("write");
         let text = std::fs::read_to_string(&path).expect("read");
         assert_eq!(text, "0\n2\na 0 5\nb.c 12 9223372036854775807\n");
         assert_eq!(read(&path).expect("read"), offsets.into_iter().collect());

@@ -1,8 +1,7 @@
 //! The offsets that are written down for all logs of a directory.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
-
-use ottla_protocol::TopicPartition;
 
 use super::LogManager;
 use crate::checkpoint::offset_checkpoint::{
@@ -38,21 +37,34 @@ impl LogManager {
         self.write_checkpoint(dir, LOG_START_OFFSET_FILE, start_to_keep);
     }
 
-    /// A failure takes the directory offline, and is logged with that.
+    /// Writes a checkpoint, unless it says what the last one said: ten thousand idle partitions must not cost a
+    /// file and an fsync every few seconds. A failure takes the directory offline, and is logged with that.
     pub(super) fn write_checkpoint(
         &self,
         dir: &Arc<LogDir>,
-        file: &str,
+        file: &'static str,
         offset: impl Fn(&PartitionLog) -> Option<i64>,
     ) {
-        let mut offsets: Vec<(TopicPartition, i64)> = self
+        // Held throughout, so that of two checkpoints the later one stays.
+        let mut written = self.checkpoints_written.lock();
+        let mut offsets: Vec<(Arc<PartitionLog>, i64)> = self
             .logs_in(dir)
-            .iter()
-            .filter_map(|log| offset(log).map(|offset| (log.partition().clone(), offset)))
+            .into_iter()
+            .filter_map(|log| offset(&log).map(|offset| (log, offset)))
             .collect();
-        offsets.sort();
+        let sum = offsets.iter().fold(offsets.len() as u64, |sum, (log, offset)| {
+            sum.wrapping_add(self.hasher.hash_one((log.partition(), offset)))
+        });
+        let key = (dir.path().to_path_buf(), file);
+        if written.get(&key) == Some(&sum) {
+            return;
+        }
+        offsets.sort_unstable_by(|(a, _), (b, _)| a.partition().cmp(b.partition()));
+        let entries = offsets.iter().map(|(log, offset)| (log.partition(), *offset));
         let doing = || format!("Disk error while writing {file} in directory {}", dir.path().display());
-        let _ = dir.guard(doing, || offset_checkpoint::write(&dir.path().join(file), &offsets));
+        if dir.guard(doing, || offset_checkpoint::write(&dir.path().join(file), entries)).is_ok() {
+            written.insert(key, sum);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::hash::RandomState;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -138,6 +139,8 @@ impl LogManager {
             futures: RwLock::default(),
             strays: Mutex::default(),
             loaded_dirs: Mutex::default(),
+            checkpoints_written: Mutex::default(),
+            hasher: RandomState::new(),
             creation: Mutex::new(()),
         })
     }

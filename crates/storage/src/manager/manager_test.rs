@@ -435,6 +435,25 @@ fn a_move_may_be_given_up_or_interrupted() {
 }
 
 #[test]
+fn checkpoints_are_written_when_they_have_news() {
+    let broker = Broker::new(1);
+    let log = broker.create("t", 0);
+    append(&log, 3);
+    let path = broker.temp.path().join("d0/replication-offset-checkpoint");
+    broker.manager.checkpoint_high_watermarks();
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), "0\n1\nt 0 0\n");
+    std::fs::remove_file(&path).expect("remove");
+    broker.manager.checkpoint_high_watermarks();
+    assert!(!path.exists(), "nothing new");
+    log.set_high_watermark(2);
+    broker.manager.checkpoint_high_watermarks();
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), "0\n1\nt 0 2\n");
+    broker.manager.delete(&[log.partition().clone()], NOW);
+    broker.manager.checkpoint_high_watermarks();
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), "0\n0\n");
+}
+
+#[test]
 fn housekeeping_does_what_is_due() {
     let broker = Broker::new(1);
     let log = broker.create("t", 0);

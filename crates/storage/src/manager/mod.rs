@@ -26,6 +26,7 @@ mod shutdown;
 mod manager_test;
 
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -104,6 +105,9 @@ pub struct LogManager {
     strays: Mutex<Vec<PathBuf>>,
     /// Directories all of whose logs were loaded: only these may be marked clean at the end.
     loaded_dirs: Mutex<Vec<PathBuf>>,
+    /// A sum of what the checkpoint files say, by directory and file.
+    checkpoints_written: Mutex<HashMap<(PathBuf, &'static str), u64>>,
+    hasher: RandomState,
     /// Held while logs come and go.
     creation: Mutex<()>,
 }
@@ -182,7 +186,7 @@ impl LogManager {
     /// The logs of one directory.
     pub fn logs_in(&self, dir: &LogDir) -> Vec<Arc<PartitionLog>> {
         let logs = self.logs.read();
-        logs.values().filter(|log| log.log_dir().path() == dir.path()).cloned().collect()
+        logs.values().filter(|log| std::ptr::eq(&**log.log_dir(), dir)).cloned().collect()
     }
 }
 
