@@ -241,6 +241,14 @@ impl Reader {
         if self.i8()? < 0 { Ok(None) } else { decode(self).map(Some) }
     }
 
+    /// A struct in a tagged field: there, what stands before it is an unsigned variable-length integer.
+    pub fn tagged_nullable_struct<T>(
+        &mut self,
+        decode: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<Option<T>> {
+        if self.uvarint()? == 0 { Ok(None) } else { decode(self).map(Some) }
+    }
+
     /// Number of tagged fields that follow.
     pub fn tag_count(&mut self) -> Result<u32> {
         let count = self.uvarint()?;

@@ -249,6 +249,16 @@ impl Writer {
         }
     }
 
+    /// A struct in a tagged field: there, what stands before it is an unsigned variable-length integer.
+    pub fn tagged_nullable_struct<T>(
+        &mut self,
+        v: Option<&T>,
+        encode: impl FnOnce(&mut Self, &T) -> Result<()>,
+    ) -> Result<()> {
+        self.uvarint(u32::from(v.is_some()));
+        v.map_or(Ok(()), |x| encode(self, x))
+    }
+
     /// One tagged field: number, size, content.
     pub fn tagged(&mut self, tag: u32, content: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         self.uvarint(tag);

@@ -49,11 +49,21 @@ impl ConsumerGroupCurrentMemberAssignmentValue {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TopicPartitions {
     pub topic_id: crate::Uuid,
     pub partitions: Vec<i32>,
     pub assignment_epochs: Option<Vec<i32>>,
+}
+
+impl Default for TopicPartitions {
+    fn default() -> Self {
+        Self {
+            topic_id: Default::default(),
+            partitions: Default::default(),
+            assignment_epochs: Some(Default::default()),
+        }
+    }
 }
 
 impl TopicPartitions {
@@ -88,7 +98,7 @@ impl TopicPartitions {
         w.uuid(self.topic_id);
         w.array(&self.partitions, flex, |w, x| { w.i32(*x); Ok(()) })?;
         if flex {
-            let has0 = self.assignment_epochs.is_some();
+            let has0 = self.assignment_epochs.as_ref().is_none_or(|x| !x.is_empty());
             w.uvarint(u32::from(has0));
             if has0 {
                 w.tagged(0, |w| {

@@ -27,7 +27,7 @@ impl Default for ConsumerGroupMemberMetadataValue {
             subscribed_topic_regex: Some(Default::default()),
             rebalance_timeout_ms: -1,
             server_assignor: Some(Default::default()),
-            classic_member_metadata: Default::default(),
+            classic_member_metadata: Some(Default::default()),
         }
     }
 }
@@ -50,7 +50,7 @@ impl ConsumerGroupMemberMetadataValue {
                 let (tag, outer) = r.enter_tag()?;
                 let known = match tag {
                     0 => {
-                        out.classic_member_metadata = r.nullable_struct(|r| ClassicMemberMetadata::decode(r, v))?;
+                        out.classic_member_metadata = r.tagged_nullable_struct(|r| ClassicMemberMetadata::decode(r, v))?;
                         true
                     }
                     _ => false,
@@ -73,11 +73,11 @@ impl ConsumerGroupMemberMetadataValue {
         w.i32(self.rebalance_timeout_ms);
         w.nullable_string(self.server_assignor.as_ref(), flex)?;
         if flex {
-            let has0 = self.classic_member_metadata.is_some();
+            let has0 = self.classic_member_metadata != Some(Default::default());
             w.uvarint(u32::from(has0));
             if has0 {
                 w.tagged(0, |w| {
-                    w.nullable_struct(self.classic_member_metadata.as_ref(), |w, x| x.encode(w, v))?;
+                    w.tagged_nullable_struct(self.classic_member_metadata.as_ref(), |w, x| x.encode(w, v))?;
                     Ok(())
                 })?;
             }

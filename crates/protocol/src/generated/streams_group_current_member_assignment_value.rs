@@ -61,11 +61,21 @@ impl StreamsGroupCurrentMemberAssignmentValue {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TaskIds {
     pub subtopology_id: crate::Str,
     pub partitions: Vec<i32>,
     pub assignment_epochs: Option<Vec<i32>>,
+}
+
+impl Default for TaskIds {
+    fn default() -> Self {
+        Self {
+            subtopology_id: Default::default(),
+            partitions: Default::default(),
+            assignment_epochs: Some(Default::default()),
+        }
+    }
 }
 
 impl TaskIds {
@@ -100,7 +110,7 @@ impl TaskIds {
         w.string(&self.subtopology_id, flex)?;
         w.array(&self.partitions, flex, |w, x| { w.i32(*x); Ok(()) })?;
         if flex {
-            let has0 = self.assignment_epochs.is_some();
+            let has0 = self.assignment_epochs.as_ref().is_none_or(|x| !x.is_empty());
             w.uvarint(u32::from(has0));
             if has0 {
                 w.tagged(0, |w| {

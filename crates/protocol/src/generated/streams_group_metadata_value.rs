@@ -17,7 +17,7 @@ impl Default for StreamsGroupMetadataValue {
             epoch: Default::default(),
             metadata_hash: Default::default(),
             validated_topology_epoch: -1,
-            last_assignment_configs: Default::default(),
+            last_assignment_configs: Some(Default::default()),
         }
     }
 }
@@ -56,7 +56,7 @@ impl StreamsGroupMetadataValue {
         w.i64(self.metadata_hash);
         if flex {
             let has0 = self.validated_topology_epoch != -1;
-            let has1 = self.last_assignment_configs.is_some();
+            let has1 = self.last_assignment_configs.as_ref().is_none_or(|x| !x.is_empty());
             w.uvarint(u32::from(has0) + u32::from(has1));
             if has0 {
                 w.tagged(0, |w| {

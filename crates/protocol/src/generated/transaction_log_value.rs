@@ -42,24 +42,12 @@ impl TransactionLogValue {
         let _ = v;
         let mut out = Self::default();
         out.producer_id = r.i64()?;
-        if v <= 0 {
-            out.previous_producer_id = r.i64()?;
-        }
-        if v <= 0 {
-            out.next_producer_id = r.i64()?;
-        }
         out.producer_epoch = r.i16()?;
-        if v <= 0 {
-            out.next_producer_epoch = r.i16()?;
-        }
         out.transaction_timeout_ms = r.i32()?;
         out.transaction_status = r.i8()?;
         out.transaction_partitions = r.nullable_array(flex, PartitionsSchema::MIN_SIZE, |r| PartitionsSchema::decode(r, v))?;
         out.transaction_last_update_timestamp_ms = r.i64()?;
         out.transaction_start_timestamp_ms = r.i64()?;
-        if v <= 0 {
-            out.client_transaction_version = r.i16()?;
-        }
         if flex {
             for _ in 0..r.tag_count()? {
                 let (tag, outer) = r.enter_tag()?;
@@ -92,23 +80,23 @@ impl TransactionLogValue {
         let flex = v >= 1;
         let _ = v;
         w.i64(self.producer_id);
-        if v <= 0 {
-            w.i64(self.previous_producer_id);
+        if !(v >= 1) && self.previous_producer_id != -1 {
+            return Err(EncodeError::Unsupported { field: "previous_producer_id", version: v });
         }
-        if v <= 0 {
-            w.i64(self.next_producer_id);
+        if !(v >= 1) && self.next_producer_id != -1 {
+            return Err(EncodeError::Unsupported { field: "next_producer_id", version: v });
         }
         w.i16(self.producer_epoch);
-        if v <= 0 {
-            w.i16(self.next_producer_epoch);
+        if !(v >= 1) && self.next_producer_epoch != -1 {
+            return Err(EncodeError::Unsupported { field: "next_producer_epoch", version: v });
         }
         w.i32(self.transaction_timeout_ms);
         w.i8(self.transaction_status);
         w.nullable_array(self.transaction_partitions.as_ref(), flex, |w, x| x.encode(w, v))?;
         w.i64(self.transaction_last_update_timestamp_ms);
         w.i64(self.transaction_start_timestamp_ms);
-        if v <= 0 {
-            w.i16(self.client_transaction_version);
+        if !(v >= 1) && self.client_transaction_version != 0 {
+            return Err(EncodeError::Unsupported { field: "client_transaction_version", version: v });
         }
         if flex {
             let has0 = v >= 1 && self.previous_producer_id != -1;

@@ -73,7 +73,10 @@ impl Walk<'_> {
         }
         let nullable = field.nullable.is_some_and(|v| v.contains(self.version));
         if nullable && field.is_struct() {
-            let value = r.nullable_struct(|r| self.element(field, flexible, r))?;
+            let value = match self.is_tagged(field) {
+                true => r.tagged_nullable_struct(|r| self.element(field, flexible, r))?,
+                false => r.nullable_struct(|r| self.element(field, flexible, r))?,
+            };
             return Ok(value.unwrap_or(Value::Null));
         }
         self.element(field, flexible, r)

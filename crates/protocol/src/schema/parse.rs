@@ -199,6 +199,8 @@ fn field(line: &str, valid: Versions) -> Result<FieldSpec, String> {
                     tagged = versions(words[at], valid.high)?;
                     at += 1;
                 }
+                // A field that is tagged from some version on does not exist before it.
+                field.versions = tagged;
                 field.tag = Some((tag, tagged));
             }
             "=" => {

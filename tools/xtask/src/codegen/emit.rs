@@ -74,7 +74,9 @@ fn default_of(f: &FieldSpec) -> Option<String> {
     let text = f.default.as_deref();
     if f.nullable.is_some() {
         return match text {
-            Some("null" | "None") => None,
+            Some("null") => None,
+            // Kafka's generator takes JSON's null, which the notation shows as None, for "no default".
+            Some("None") => Some("Some(Default::default())".into()),
             _ if f.is_struct() && !f.array => Some("Some(Default::default())".into()),
             Some(other) => Some(format!("Some({other})")),
             None => Some("Some(Default::default())".into()),
@@ -229,7 +231,7 @@ fn body_decode(m: &MessageSpec, fields: &[FieldSpec]) -> String {
             out += &format!(
                 "                    {tag}{guard} => {{\n                        out.{} = {};\n                        true\n                    }}\n",
                 names::field(&f.name),
-                read(m, f, flex_word(m, f, true))
+                read_tagged(m, f)
             );
         }
         out += "                    _ => false,\n                };\n                r.leave_tag(outer, known)?;\n            }\n        }\n";
@@ -251,6 +253,22 @@ fn read(m: &MessageSpec, f: &FieldSpec, flex: &str) -> String {
         }
         None => format!("Some({plain})"),
     }
+}
+
+/// A tagged field is read like any other, but for structs that may be null.
+fn read_tagged(m: &MessageSpec, f: &FieldSpec) -> String {
+    if f.is_struct() && !f.array && f.nullable.is_some() {
+        return format!("r.tagged_nullable_struct(|r| {}::decode(r, v))?", f.base);
+    }
+    read(m, f, flex_word(m, f, true))
+}
+
+fn write_tagged(m: &MessageSpec, f: &FieldSpec) -> String {
+    if f.is_struct() && !f.array && f.nullable.is_some() {
+        let name = names::field(&f.name);
+        return format!("w.tagged_nullable_struct(self.{name}.as_ref(), |w, x| x.encode(w, v))?;");
+    }
+    write(m, f, flex_word(m, f, true))
 }
 
 fn read_as(f: &FieldSpec, flex: &str, nullable: bool) -> String {
@@ -325,7 +343,7 @@ fn body_encode(m: &MessageSpec, fields: &[FieldSpec]) -> String {
     for (at, (tag, f, _)) in tagged.iter().enumerate() {
         out += &format!(
             "            if has{at} {{\n                w.tagged({tag}, |w| {{\n                    {}\n                    Ok(())\n                }})?;\n            }}\n",
-            write(m, f, flex_word(m, f, true))
+            write_tagged(m, f)
         );
     }
     out + "        }\n        Ok(())\n"
