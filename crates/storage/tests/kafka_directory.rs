@@ -32,7 +32,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn fixture() -> tempfile::TempDir {
-    let temp = tempfile::tempdir().expect("temp dir");
+    // In memory where there is such a place: the tests fsync a lot.
+    let temp = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("temp dir");
     copy(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/kafka-4.3.1")), temp.path());
     temp
 }
@@ -173,4 +174,76 @@ fn another_node_does_not_take_it() {
     let temp = fixture();
     let refused = LogManager::open(LogManagerOptions::new(vec![temp.path().into()], 2)).expect_err("node");
     assert!(matches!(refused, OpenError::NodeId { expected: 2, found: 1, .. }));
+}
+
+/// A small generator of numbers, the same on every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound.max(1)
+    }
+}
+
+/// Changes, cuts, grows or removes some files.
+fn damage(dir: &Path, numbers: &mut Numbers) {
+    let mut paths =
+        vec!["recovery-point-offset-checkpoint".to_owned(), "log-start-offset-checkpoint".to_owned()];
+    paths.extend(files(dir).into_keys());
+    for _ in 0..1 + numbers.below(4) {
+        let path = dir.join(&paths[numbers.below(paths.len())]);
+        let Ok(mut content) = std::fs::read(&path) else { continue };
+        match numbers.below(5) {
+            0 => content.truncate(numbers.below(content.len() + 1)),
+            1 => content.extend((0..numbers.below(200)).map(|i| i as u8)),
+            2 => {
+                std::fs::remove_file(&path).expect("remove");
+                continue;
+            }
+            _ => {
+                for _ in 0..1 + numbers.below(8) {
+                    let at = numbers.below(content.len());
+                    if let Some(byte) = content.get_mut(at) {
+                        *byte = numbers.below(256) as u8;
+                    }
+                }
+            }
+        }
+        std::fs::write(&path, content).expect("write");
+    }
+}
+
+#[test]
+fn damaged_files_never_panic() {
+    let mut numbers = Numbers(42);
+    for round in 0..400 {
+        let temp = fixture();
+        damage(temp.path(), &mut numbers);
+        if round % 2 == 0 {
+            let _ = std::fs::remove_file(temp.path().join(".kafka_cleanshutdown"));
+        }
+        let (manager, _) = open(&temp);
+        for log in manager.logs() {
+            let mut offset = log.log_start_offset();
+            while let Ok(data) = log.read(offset, 1 << 20, true, log.log_end_offset()) {
+                let bytes: Vec<u8> =
+                    data.pieces.iter().flat_map(|p| p.to_bytes().unwrap_or_default()).collect();
+                match BatchIter::new(&bytes).last() {
+                    Some(Ok(batch)) if batch.next_offset() > offset => offset = batch.next_offset(),
+                    _ => break,
+                }
+            }
+            for timestamp in [WRITTEN_MS, special_timestamp::MAX_TIMESTAMP, special_timestamp::EARLIEST] {
+                let _ = log.offset_for_timestamp(timestamp);
+            }
+            let _ = log.aborted_transactions(0, i64::MAX);
+            let _ = log.end_offset_for_epoch(0);
+            log.set_high_watermark(i64::MAX);
+            let _ = log.delete_records_before(-1);
+            let _ = log.delete_old_segments(NOW_MS + 1_000_000_000_000);
+            let _ = log.truncate_to(log.log_start_offset(), NOW_MS);
+        }
+        manager.shutdown(-1, NOW_MS);
+    }
 }

@@ -112,7 +112,9 @@ impl PartitionLog {
                 );
                 break;
             }
-            if batch.last_offset() <= last_offset || batch.last_offset() < batch.base_offset() {
+            // Whoever sent them: offsets ascend, and there is always a next one.
+            let (first, last) = (batch.base_offset(), batch.last_offset());
+            if first < 0 || last < first || last <= last_offset || last == i64::MAX {
                 return Err(AppendError::OffsetsOutOfOrder(self.partition.to_string()));
             }
             last_offset = batch.last_offset();

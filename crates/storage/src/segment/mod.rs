@@ -146,6 +146,11 @@ impl Segment {
         i32::try_from(relative).ok().and_then(|r| u32::try_from(r).ok())
     }
 
+    /// The offset that an index entry means; whatever a damaged file says, it is one.
+    fn absolute(&self, relative: u32) -> i64 {
+        self.base_offset.saturating_add(i64::from(relative))
+    }
+
     /// Whether a set of batches of `bytes`, up to `last_offset`, must go to a new segment.
     pub fn should_roll(
         &mut self,

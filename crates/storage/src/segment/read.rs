@@ -110,7 +110,7 @@ impl Segment {
             // An entry that points too far would hide the batches before it. (Brokers before 4.0 noted the last
             // offset of several batches at the position of the first.)
             if let Some(entry) = start.filter(|_| is_first)
-                && last_offset > self.base_offset + i64::from(entry.relative_offset)
+                && last_offset > self.absolute(entry.relative_offset)
             {
                 let source = RecordsError::InvalidRecord("the offset index points elsewhere");
                 return Err(ScanError::Invalid { position, source });
@@ -150,7 +150,7 @@ impl Segment {
         let before = self.offsets.find_last(env, |e| e.position < position)?;
         let next = before.map_or(0, |(at, _)| at + 1);
         let entry = self.offsets.get(env, next)?;
-        Ok(entry.map(|e| self.base_offset + i64::from(e.relative_offset)))
+        Ok(entry.map(|e| self.absolute(e.relative_offset)))
     }
 
     /// The largest timestamp in the segment, and the last offset of its batch.
@@ -158,10 +158,11 @@ impl Segment {
         if let Some(known) = self.max_timestamp {
             return Ok(known);
         }
-        let base_offset = self.base_offset;
         let last = self.times.last(env)?;
-        let max = last.map_or(TimestampOffset { timestamp: NO_TIMESTAMP, offset: base_offset }, |e| {
-            TimestampOffset { timestamp: e.timestamp, offset: base_offset + i64::from(e.relative_offset) }
+        let none = TimestampOffset { timestamp: NO_TIMESTAMP, offset: self.base_offset };
+        let max = last.map_or(none, |e| TimestampOffset {
+            timestamp: e.timestamp,
+            offset: self.absolute(e.relative_offset),
         });
         self.max_timestamp = Some(max);
         Ok(max)
@@ -220,7 +221,7 @@ impl Segment {
         let entry = self.times.find_last(env, |e| e.timestamp <= timestamp)?;
         let from_time = entry.map_or(0, |(_, e)| e.relative_offset);
         let from_start = self.relative(start_offset).unwrap_or(0);
-        let offset = self.base_offset + i64::from(from_time.max(from_start));
+        let offset = self.absolute(from_time.max(from_start));
         let start = self.index_position(env, offset)?;
         let file = self.log_file(env)?;
         let path = self.log_path(env);
