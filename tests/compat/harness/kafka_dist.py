@@ -50,11 +50,11 @@ def java(*args, heap_mb=256, level="WARN") -> list:
             f"-Dlog4j2.configurationFile={log4j(level)}", *map(str, args)]
 
 
-def compile_java(name: str, sources: Path, parts=("kafka",)) -> Path:
-    """Classes of one folder of Java sources, compiled once per content."""
+def compile_java(name: str, sources: Path, parts=("kafka",), more=()) -> Path:
+    """Classes of one folder of Java sources, compiled once per content; `more`: folders of classes that they need."""
 
     def fill(folder: Path):
         files = sorted(str(f) for f in sources.rglob("*.java"))
-        programs.run(["javac", "-nowarn", "-Xlint:-options", "--release", "17", "-cp", jars(*parts), "-d", folder, *files], folder / "javac.log", 600, check=True)
+        programs.run(["javac", "-nowarn", "-Xlint:-options", "--release", "17", "-cp", ":".join([*map(str, more), jars(*parts)]), "-d", folder, *files], folder / "javac.log", 600, check=True)
 
-    return paths.built(f"classes-{name}", paths.digest(sources, POM), fill)
+    return paths.built(f"classes-{name}", paths.digest(sources, POM, *map(str, more)), fill)

@@ -16,7 +16,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from harness import kafka_dist, programs
+from harness import dump_file, kafka_dist, programs
 from harness.context import Suite, venv
 from harness.result import Result
 
@@ -151,25 +151,6 @@ def check_group(r: Result, log: list, contents: dict):
     r.check("last-commit-is-the-end", end == {p: len(c) for p, c in contents.items()}, f"{end}")
 
 
-def read_dump(file: Path) -> dict:
-    """partition -> [(key, value, crc)], by offset; holes and repeats are errors of the caller to find."""
-    import zlib
-
-    data, at, out = file.read_bytes(), 0, collections.defaultdict(list)
-    while at < len(data):
-        p, o, n = struct.unpack_from(">iqi", data, at)
-        at += 16
-        key = data[at:at + n]
-        at += n
-        (n,) = struct.unpack_from(">i", data, at)
-        value = data[at + 4:at + 4 + n]
-        at += 4 + n
-        if o != len(out[p]):
-            raise ValueError(f"offset {o} of partition {p} follows {len(out[p]) - 1}")
-        out[p].append((key, value, zlib.crc32(value, zlib.crc32(key))))
-    return dict(out)
-
-
 def admin_topic(ctx, python, bootstrap):
     code = f"from confluent_kafka.admin import AdminClient, NewTopic; a = AdminClient({{'bootstrap.servers': '{bootstrap}'}}); a.create_topics([NewTopic('{TOPIC}', {PARTITIONS}, 1)])['{TOPIC}'].result(30)"
     ctx.run("create-topic", [python, "-c", code], 60, check=True)
@@ -227,8 +208,8 @@ def run(ctx) -> Result:
         for m in group.values():
             m.come()
         dump = ctx.work / "dump.bin"
-        rc, text = ctx.run("dump", [python, HERE / "dump.py", b.bootstrap, TOPIC, dump], 330)
-        contents = read_dump(dump) if r.check("every-partition-is-read-to-its-end", rc == 0, text[-300:]) else {}
+        rc, text = ctx.run("dump", [python, dump_file.PROGRAM, b.bootstrap, TOPIC, dump], 330)
+        contents = dump_file.read(dump) if r.check("every-partition-is-read-to-its-end", rc == 0, text[-300:]) else {}
         expected = collections.defaultdict(list)
         for k, v in records:
             expected[(murmur2(k) & 0x7FFFFFFF) % PARTITIONS].append((k, v))

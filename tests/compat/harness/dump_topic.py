@@ -1,4 +1,4 @@
-"""All records of all partitions of a topic, without a group: dump.py BOOTSTRAP TOPIC FILE.
+"""All records of all partitions of a topic, without a group: dump_topic.py BOOTSTRAP TOPIC FILE.
 
 The file: (i32 partition, i64 offset, i32 length, key, i32 length, value)*, big-endian; length -1 is null.
 """
