@@ -49,10 +49,10 @@ impl StorageError {
     pub fn code(&self) -> ErrorCode {
         match self {
             StorageError::InconsistentTopicId { .. } => ErrorCode::InconsistentTopicId,
-            StorageError::Offline(_)
-            | StorageError::Closed(_)
-            | StorageError::Io { .. }
-            | StorageError::Corrupt { .. } => ErrorCode::KafkaStorageError,
+            StorageError::Corrupt { .. } => ErrorCode::CorruptMessage,
+            StorageError::Offline(_) | StorageError::Closed(_) | StorageError::Io { .. } => {
+                ErrorCode::KafkaStorageError
+            }
         }
     }
 }
