@@ -1,0 +1,215 @@
+//! A whole node over a real socket: create, produce, fetch, commit, stop, start, go on.
+
+mod wire_client;
+
+use ottla_broker::{NodeOptions, Server};
+use ottla_config::{BrokerConfig, RawMap};
+use ottla_protocol::messages::create_topics_request::CreatableTopic;
+use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
+use ottla_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use ottla_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use ottla_protocol::messages::{
+    ApiVersionsRequest, CreateTopicsRequest, FetchRequest, FindCoordinatorRequest, MetadataRequest,
+    OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, ProduceResponse,
+};
+use ottla_protocol::records::{BatchBuilder, BatchIter, BatchOptions};
+use ottla_protocol::{ErrorCode, Records, Str};
+use wire_client::WireClient;
+
+const TOPIC: &str = "greetings";
+/// The log's own time must lie near the records': their timestamps are checked.
+const NO_TIMESTAMP: i64 = -1;
+
+fn start(dir: &std::path::Path) -> Server {
+    let properties = RawMap::from([
+        ("log.dirs".to_string(), dir.display().to_string()),
+        ("listeners".to_string(), "PLAINTEXT://127.0.0.1:0".to_string()),
+        ("group.initial.rebalance.delay.ms".to_string(), "0".to_string()),
+    ]);
+    let (config, _) = BrokerConfig::from_properties(&properties).expect("a valid configuration");
+    Server::start(config, NodeOptions::default()).expect("the node starts")
+}
+
+fn client(server: &Server) -> WireClient {
+    WireClient::connect(server.addresses()[0].1)
+}
+
+fn create_topic(client: &mut WireClient) {
+    let topic =
+        CreatableTopic { name: TOPIC.into(), num_partitions: 2, replication_factor: 1, ..Default::default() };
+    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 1000, ..Default::default() };
+    let response = client.call(&request, 7);
+    assert_eq!(response.topics[0].error_code, 0, "{:?}", response.topics[0].error_message);
+    assert_eq!(response.topics[0].num_partitions, 2);
+}
+
+fn produce(client: &mut WireClient, topic: &str, values: &[&str], options: BatchOptions) -> ProduceResponse {
+    let mut builder = BatchBuilder::new(options);
+    for value in values {
+        builder.append(NO_TIMESTAMP, None, Some(value.as_bytes()), &[]).expect("a record");
+    }
+    let records = Some(Records::Bytes(builder.build().expect("a batch")));
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: 1000,
+        topic_data: vec![TopicProduceData {
+            name: Str::from(topic),
+            partition_data: vec![PartitionProduceData { index: 0, records }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    client.call(&request, 12)
+}
+
+fn fetch(client: &mut WireClient, offset: i64) -> (i16, Vec<String>) {
+    let partition =
+        FetchPartition { fetch_offset: offset, partition_max_bytes: 1 << 20, ..Default::default() };
+    let request = FetchRequest {
+        max_wait_ms: 0,
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        session_epoch: -1,
+        topics: vec![FetchTopic { topic: TOPIC.into(), partitions: vec![partition], ..Default::default() }],
+        ..Default::default()
+    };
+    let response = client.call(&request, 12);
+    let data = &response.responses[0].partitions[0];
+    let bytes = data.records.as_ref().and_then(Records::bytes).cloned().unwrap_or_default();
+    let mut values = Vec::new();
+    for batch in BatchIter::new(&bytes) {
+        for record in batch.expect("a batch").records(1 << 20).expect("records") {
+            let record = record.expect("a record");
+            if record.offset >= offset {
+                values.push(String::from_utf8(record.value.unwrap_or_default().to_vec()).expect("text"));
+            }
+        }
+    }
+    (data.error_code, values)
+}
+
+#[test]
+fn records_outlive_an_orderly_stop() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = start(dir.path());
+    let mut c = client(&server);
+    create_topic(&mut c);
+    let response = produce(&mut c, TOPIC, &["a", "b", "c"], BatchOptions::default());
+    assert_eq!(response.responses[0].partition_responses[0].base_offset, 0);
+    assert_eq!(fetch(&mut c, 1), (0, vec!["b".into(), "c".into()]));
+    drop(c);
+    server.shutdown();
+
+    let server = start(dir.path());
+    let mut c = client(&server);
+    assert_eq!(fetch(&mut c, 0), (0, vec!["a".into(), "b".into(), "c".into()]));
+    let response = produce(&mut c, TOPIC, &["d"], BatchOptions::default());
+    assert_eq!(response.responses[0].partition_responses[0].base_offset, 3);
+    assert_eq!(fetch(&mut c, 4), (0, Vec::new()));
+    assert_eq!(fetch(&mut c, 5).0, ErrorCode::OffsetOutOfRange.code());
+    server.shutdown();
+}
+
+#[test]
+fn an_idempotent_producers_batch_counts_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = start(dir.path());
+    let mut c = client(&server);
+    create_topic(&mut c);
+    let options = |base_sequence| BatchOptions {
+        producer_id: 7,
+        producer_epoch: 0,
+        base_sequence,
+        ..Default::default()
+    };
+    for _ in 0..2 {
+        let response = produce(&mut c, TOPIC, &["a", "b"], options(0));
+        let partition = &response.responses[0].partition_responses[0];
+        assert_eq!((partition.error_code, partition.base_offset), (0, 0));
+    }
+    let response = produce(&mut c, TOPIC, &["c"], options(9));
+    let error = response.responses[0].partition_responses[0].error_code;
+    assert_eq!(error, ErrorCode::OutOfOrderSequenceNumber.code());
+    assert_eq!(fetch(&mut c, 0), (0, vec!["a".into(), "b".into()]));
+    server.shutdown();
+}
+
+#[test]
+fn a_topic_is_created_when_somebody_asks_for_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = start(dir.path());
+    let mut c = client(&server);
+    let topic = MetadataRequestTopic { name: Some("new".into()), ..Default::default() };
+    let request = MetadataRequest { topics: Some(vec![topic]), ..Default::default() };
+    let first = c.call(&request, 12);
+    assert_eq!(first.topics[0].error_code, ErrorCode::UnknownTopicOrPartition.code());
+    let second = c.call(&request, 12);
+    assert_eq!((second.topics[0].error_code, second.topics[0].partitions.len()), (0, 1));
+    let unknown = produce(&mut c, "nobody-made-it", &["x"], BatchOptions::default());
+    let error = unknown.responses[0].partition_responses[0].error_code;
+    assert_eq!(error, ErrorCode::UnknownTopicOrPartition.code());
+    server.shutdown();
+}
+
+#[test]
+fn committed_offsets_outlive_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = start(dir.path());
+    let mut c = client(&server);
+    create_topic(&mut c);
+    let find = FindCoordinatorRequest { coordinator_keys: vec!["readers".into()], ..Default::default() };
+    assert_eq!(c.call(&find, 4).coordinators[0].error_code, 0);
+    let partition = OffsetCommitRequestPartition {
+        committed_offset: 42,
+        committed_metadata: Some("here".into()),
+        ..Default::default()
+    };
+    let topic =
+        OffsetCommitRequestTopic { name: TOPIC.into(), partitions: vec![partition], ..Default::default() };
+    let commit =
+        OffsetCommitRequest { group_id: "readers".into(), topics: vec![topic], ..Default::default() };
+    assert_eq!(c.call(&commit, 8).topics[0].partitions[0].error_code, 0);
+    drop(c);
+    server.shutdown();
+
+    let server = start(dir.path());
+    let mut c = client(&server);
+    let topic =
+        OffsetFetchRequestTopics { name: TOPIC.into(), partition_indexes: vec![0], ..Default::default() };
+    let group = OffsetFetchRequestGroup {
+        group_id: "readers".into(),
+        topics: Some(vec![topic]),
+        ..Default::default()
+    };
+    let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
+    let response = loop {
+        let response = c.call(&request, 8);
+        // The group's partition is read in the background.
+        if response.groups[0].error_code != ErrorCode::CoordinatorLoadInProgress.code() {
+            break response;
+        }
+        std::thread::yield_now();
+    };
+    let found = &response.groups[0].topics[0].partitions[0];
+    assert_eq!((found.committed_offset, found.metadata.as_deref()), (42, Some("here")));
+    server.shutdown();
+}
+
+#[test]
+fn every_listed_version_of_every_api_is_answered() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = start(dir.path());
+    let mut c = client(&server);
+    let request =
+        ApiVersionsRequest { client_software_name: "test".into(), client_software_version: "1".into() };
+    let listed = c.call(&request, 4).api_keys;
+    assert!(listed.len() > 40);
+    // A version that nobody knows is answered with the ranges, in version 0.
+    let refused = c.call_unknown_version(&request, 4, 99);
+    assert_eq!(refused.error_code, ErrorCode::UnsupportedVersion.code());
+    server.shutdown();
+}
