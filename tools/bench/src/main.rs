@@ -49,7 +49,8 @@ struct Args {
     /// Second contestant.
     #[arg(long, value_enum, default_value = "kafka")]
     b: Kind,
-    /// About two minutes: short slices, few rotations. Good for a direction, not for a claim.
+    /// About two minutes on a quiet machine: short slices, few rotations, and a JVM that is hardly warm. Good for a direction, not
+    /// for a claim.
     #[arg(long)]
     quick: bool,
     /// Only rows whose name contains this.
@@ -58,7 +59,7 @@ struct Args {
     /// How often the two take turns [default: 9, quick: 3].
     #[arg(long)]
     rotations: Option<usize>,
-    /// Length of a slice in seconds [default: 5, quick: 1.5].
+    /// Length of a slice in seconds [default: 5, quick: 1].
     #[arg(long)]
     slice_s: Option<f64>,
     /// Writes the table into this Markdown file, between its marks `bench:begin` and `bench:end`.
@@ -97,10 +98,10 @@ impl Args {
         let mut effort = if self.quick {
             Effort {
                 rotations: 3,
-                slice: Duration::from_millis(1_500),
+                slice: Duration::from_secs(1),
                 starts: 2,
-                idle: Duration::from_secs(3),
-                warm_up: Duration::from_secs(8),
+                idle: Duration::from_secs(2),
+                warm_up: Duration::from_secs(16),
                 memory_touched: 4 << 30,
             }
         } else {
@@ -109,7 +110,7 @@ impl Args {
                 slice: Duration::from_secs(5),
                 starts: 5,
                 idle: Duration::from_secs(15),
-                warm_up: Duration::from_secs(60),
+                warm_up: Duration::from_secs(120),
                 memory_touched: 8 << 30,
             }
         };
