@@ -1,5 +1,6 @@
 """kafka-python: produce, consume, groups, admin, offsets, timestamps, compression."""
 
+import threading
 import time
 from collections import Counter
 
@@ -33,7 +34,7 @@ def read(c, n, seconds=30):
     got, end = [], time.monotonic() + seconds
     while len(got) < n:
         assert time.monotonic() < end, f"only {len(got)} of {n}"
-        for records in c.poll(200).values():
+        for records in c.poll(3000).values():
             got += records
     assert not any(c.poll(20).values()) and len(got) == n
     return got
@@ -171,7 +172,7 @@ def test_group_commit_and_continue(bootstrap, make_topic, group):
     fill(bootstrap, t, 20)
     c = consumer(bootstrap, t, group_id=group, max_poll_records=8)
     got = []
-    eventually(lambda: (got.extend(r for x in c.poll(200).values() for r in x), len(got) >= 8)[1])
+    eventually(lambda: (got.extend(r for x in c.poll(3000).values() for r in x), len(got) >= 8)[1])
     c.commit({TopicPartition(t, 0): OffsetAndMetadata(8, "meta", -1)})
     assert c.committed(TopicPartition(t, 0)) == 8
     c.close()
@@ -180,25 +181,39 @@ def test_group_commit_and_continue(bootstrap, make_topic, group):
     c.close()
 
 
+class Polling(threading.Thread):
+    """A member in a thread of its own. This client forgets a rebalance that ends between two short polls, so its polls are long."""
+
+    def __init__(self, c, seen):
+        super().__init__(daemon=True)
+        self.c, self.seen, self.stopped = c, seen, False
+        self.start()
+
+    def run(self):
+        while not self.stopped:
+            for records in self.c.poll(3000).values():
+                self.seen.update((r.partition, r.offset) for r in records)
+
+    def stop(self):
+        self.stopped = True
+        self.join(20)
+        self.c.close()
+
+
 def test_group_of_two(bootstrap, make_topic, group):
     t = make_topic(4)
-    a, b = consumer(bootstrap, t, group_id=group), consumer(bootstrap, t, group_id=group)
-    eventually(lambda: (a.poll(50), b.poll(50), len(a.assignment()) == 2 and len(b.assignment()) == 2)[2], 60)
+    seen = Counter()
+    config = {"group_id": group, "enable_auto_commit": True, "auto_commit_interval_ms": 500}
+    a = Polling(consumer(bootstrap, t, **config), seen)
+    b = Polling(consumer(bootstrap, t, **config), seen)
+    eventually(lambda: len(a.c.assignment()) == 2 and len(b.c.assignment()) == 2, 60)
     for i in range(4):
         fill(bootstrap, t, 5, i)
-    seen = Counter()
-
-    def both():
-        for c in (a, b):
-            for r in (r for x in c.poll(50).values() for r in x):
-                seen[(r.partition, r.offset)] += 1
-        return len(seen) == 20
-
-    eventually(both)
+    eventually(lambda: len(seen) == 20)
     assert set(seen.values()) == {1}
-    b.close()
-    eventually(lambda: (a.poll(50), len(a.assignment()) == 4)[1])
-    a.close()
+    b.stop()
+    eventually(lambda: len(a.c.assignment()) == 4)
+    a.stop()
 
 
 def test_auto_commit(bootstrap, make_topic, group):
@@ -263,7 +278,7 @@ def test_admin_cluster(admin):
 def test_admin_groups(bootstrap, admin, make_topic, group):
     t = make_topic(2)
     c = consumer(bootstrap, t, group_id=group)
-    eventually(lambda: (c.poll(50), len(c.assignment()) == 2)[1])
+    eventually(lambda: (c.poll(3000), len(c.assignment()) == 2)[1])
     d = admin.describe_groups([group])[group]
     assert d["group_state"] == "Stable" and len(d["members"]) == 1
     assert group in str(admin.list_groups())
