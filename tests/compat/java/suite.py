@@ -12,13 +12,11 @@ SEEDS = 20
 
 
 def codec_proof(ctx) -> Path:
-    """The program that reads and writes the samples with Ottla's codec: beside the binary, or built now."""
-    beside = ctx.ottla.parent / "examples" / "codec_proof"
-    if not beside.exists():
-        profile = {"debug": "dev", "release": "release"}.get(ctx.ottla.parent.name, ctx.ottla.parent.name)
-        target = ctx.ottla.parent.parent
-        ctx.run("cargo", ["cargo", "build", "-q", "--profile", profile, "-p", "ottla-protocol", "--example", "codec_proof", "--target-dir", target], 1800, cwd=paths.REPO, check=True)
-    return beside
+    """The program that reads and writes the samples with Ottla's codec, built with the profile and in the folder of the binary."""
+    profile = {"debug": "dev"}.get(ctx.ottla.parent.name, ctx.ottla.parent.name)
+    target = ctx.ottla.parent.parent
+    ctx.run("cargo", ["cargo", "build", "-q", "--profile", profile, "-p", "ottla-protocol", "--example", "codec_proof", "--target-dir", target], 1800, cwd=paths.REPO, check=True)
+    return ctx.ottla.parent / "examples" / "codec_proof"
 
 
 def codec(ctx) -> Result:
@@ -27,7 +25,8 @@ def codec(ctx) -> Result:
     samples, answer = ctx.work / "samples.bin", ctx.work / "answer.bin"
     _, said = ctx.run("write", [*java, "write", samples, SEEDS], 300, check=True)
     if ctx.against == "ottla":
-        ctx.run("codec_proof", [codec_proof(ctx), samples, answer], 300, check=True)
+        # It ends with an error when a sample differs; which one, and how, the check says.
+        ctx.run("codec_proof", [codec_proof(ctx), samples, answer], 300)
     else:
         shutil.copy(samples, answer)
     rc, text = ctx.run("check", [*java, "check", samples, answer], 300)
