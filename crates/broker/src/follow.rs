@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ottla_metadata::{ConfigResourceType, LocalReplica, LocalReplicaChanges, MetadataImage, PublishedImage};
+use ottla_protocol::messages::BrokerHeartbeatRequest;
 use ottla_protocol::{Str, TopicPartition, Uuid};
 use ottla_storage::{CreateOptions, LogManager};
 
 use crate::clock::now_ms;
+use crate::cordon;
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::internal_topics::CONSUMER_OFFSETS;
@@ -36,8 +38,8 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Makes the broker what the image says, then shows the image.
-    pub fn follow(&mut self, published: &PublishedImage) {
+    /// Makes the broker what the image says, then shows the image. What it returns is to be told to the controller.
+    pub fn follow(&mut self, published: &PublishedImage) -> Option<BrokerHeartbeatRequest> {
         let changes = published.changes();
         let image = &published.image;
         if changes.configs.iter().any(|resource| resource.resource_type == ConfigResourceType::Broker) {
@@ -58,6 +60,7 @@ impl Follower {
         self.image.store(image.clone());
         self.elect_coordinators(&local, image);
         self.is_first = false;
+        cordon::heartbeat(self.node_id, &self.config.broker(), &self.logs, image)
     }
 
     fn delete(&self, local: &LocalReplicaChanges) {
@@ -114,7 +117,7 @@ impl Follower {
             topic_id: Some(replica.topic_id),
             config: config.clone(),
             is_new: !self.is_first && replica.registration.leader_epoch == 0,
-            directory_id: None,
+            directory_id: self.directory(),
             now_ms: now_ms(),
         };
         let leader_epoch = replica.registration.leader_epoch;
@@ -130,6 +133,16 @@ impl Follower {
             }
         };
         Partition::new(replica.topic.clone(), replica.topic_id, replica.partition, leader_epoch, log)
+    }
+
+    /// Where a new log goes when some directories take none: the one with the fewest logs among the others.
+    fn directory(&self) -> Option<Uuid> {
+        let cordoned = cordon::directories(&self.config.broker(), &self.logs);
+        if cordoned.is_empty() {
+            return None;
+        }
+        let open = self.logs.live_dirs().filter(|dir| !cordoned.contains(&dir.id()));
+        open.min_by_key(|dir| self.logs.logs_in(dir).len()).map(|dir| dir.id())
     }
 
     fn update_all_logs(&self, image: &MetadataImage) {

@@ -17,6 +17,7 @@ mod broker;
 mod clock;
 mod config_schema;
 pub mod context;
+mod cordon;
 pub mod dispatch;
 pub mod drivers;
 pub mod dynamic_config;

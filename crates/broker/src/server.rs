@@ -21,6 +21,7 @@ use crate::background::Background;
 use crate::broker::Broker;
 use crate::clock::now_ms;
 use crate::config_schema::BrokerConfigSchema;
+use crate::cordon;
 use crate::dispatch::Dispatcher;
 use crate::drivers::controller::{self, ControllerStartup, NewCluster, Started, StartupError};
 use crate::drivers::group_coordinator::GroupCoordinator;
@@ -157,6 +158,7 @@ fn start_controller(
         controller_endpoints: endpoints(&config.listeners.controller_advertised, bound),
         rack: config.rack.clone(),
         log_dirs: logs.live_dirs().map(|dir| dir.id()).collect(),
+        cordoned_log_dirs: cordon::directories(config, logs),
         new_cluster: options.new_cluster.clone(),
     };
     Ok(controller::start(startup)?)
@@ -267,7 +269,8 @@ fn wire_up(
         on_broker_config: Box::new(|_| {}),
         is_first: true,
     };
-    follower.follow(&started.image);
+    // The controller has been told at the registration what it would be told now.
+    let _ = follower.follow(&started.image);
     let net = bound.serve(move |_| Dispatcher::new(for_service.clone()))?;
     let quotas = net.quotas().clone();
     follower.on_broker_config = Box::new(move |config| update_quotas(&quotas, &config.broker().sockets));

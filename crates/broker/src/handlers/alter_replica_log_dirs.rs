@@ -14,6 +14,7 @@ use ottla_protocol::{ErrorCode, Str, TopicPartition};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
+use crate::cordon;
 
 /// Length of `.<32 digits>-future`.
 const FUTURE_SUFFIX_LEN: usize = 1 + 32 + 7;
@@ -59,6 +60,10 @@ fn start(ctx: &RequestContext, broker: &Broker, dir: &str, topic: &str, index: i
     }
     if broker.partitions.get(topic, index).is_none() {
         return Err(ErrorCode::ReplicaNotAvailable);
+    }
+    let cordoned = cordon::directories(&broker.shared_config.broker(), &broker.logs);
+    if cordon::is_supported(&broker.image()) && known.is_some_and(|dir| cordoned.contains(&dir.id())) {
+        return Err(ErrorCode::InvalidReplicaAssignment);
     }
     let partition = TopicPartition::new(Str::from(topic), index);
     broker.logs.start_move(&partition, path, ctx.now_ms).map_err(|why| {

@@ -12,6 +12,7 @@ use ottla_storage::{LogDir, PartitionLog};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
+use crate::cordon;
 
 /// Answers directory by directory.
 pub fn handle(
@@ -25,13 +26,16 @@ pub fn handle(
             topics.iter().any(|t| t.topic == partition.topic && t.partitions.contains(&partition.partition))
         })
     };
-    let cordoned = &broker.config.storage.cordoned_log_dirs;
+    let cordoned = match cordon::is_supported(&broker.image()) {
+        true => cordon::directories(&broker.shared_config.broker(), &broker.logs),
+        false => Vec::new(),
+    };
     let mut results: Vec<DescribeLogDirsResult> = broker
         .logs
         .log_dirs()
         .iter()
         .map(|dir| {
-            let is_cordoned = cordoned.iter().any(|c| *c == dir.path().to_string_lossy());
+            let is_cordoned = cordoned.contains(&dir.id());
             DescribeLogDirsResult { is_cordoned, ..describe(broker, dir, &wanted) }
         })
         .collect();

@@ -16,7 +16,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     list("cordoned.log.dirs", &[], Medium)
         .no_duplicates_or_null()
         .per_broker()
-        .without_effect("new partitions may still be placed in them")
+        .honoured()
         .doc("Directories that get no new partitions; `*` names all."),
     long("log.dir.failure.timeout.ms", 30_000, Low)
         .at_least(1)

@@ -41,6 +41,8 @@ pub struct ControllerStartup {
     pub rack: Option<String>,
     /// Ids of the log directories.
     pub log_dirs: Vec<Uuid>,
+    /// Ids of those that take no new replicas.
+    pub cordoned_log_dirs: Vec<Uuid>,
     /// Levels of features for a new cluster, where they are not the defaults.
     pub new_cluster: NewCluster,
 }
@@ -87,7 +89,7 @@ pub struct Started {
 
 impl Started {
     /// The task to run on the control thread.
-    pub async fn run(self, publish: impl FnMut(&PublishedImage)) {
+    pub async fn run(self, publish: impl FnMut(&PublishedImage) -> Option<BrokerHeartbeatRequest>) {
         self.task.run(self.requests, publish).await;
     }
 }
@@ -197,11 +199,11 @@ fn register(
         broker_id: node_id,
         broker_epoch: epoch,
         current_metadata_offset: task.log.log_end_offset(),
-        cordoned_log_dirs: None,
+        cordoned_log_dirs: Some(startup.cordoned_log_dirs.clone()),
         ..Default::default()
     };
     let response =
-        in_context(task, 1, now_ms, |controller, ctx| controller.broker_heartbeat(&heartbeat, ctx));
+        in_context(task, 2, now_ms, |controller, ctx| controller.broker_heartbeat(&heartbeat, ctx));
     check("be unfenced", response.response.error_code)?;
     task.append(response)?;
     Ok(epoch)

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use ottla_controller::{Controller, ControllerResult, RequestContext, RequestOrigin};
 use ottla_metadata::{MetadataLoader, MetadataProvenance, PublishedImage};
+use ottla_protocol::messages::BrokerHeartbeatRequest;
 use ottla_protocol::{ErrorCode, Uuid};
 use tokio::sync::mpsc;
 
@@ -15,6 +16,8 @@ use crate::random::Random;
 
 /// Operations that share one fsync at most.
 const BATCH_MAX: usize = 256;
+/// Version of the heartbeats of this node to itself.
+const HEARTBEAT_VERSION: i16 = 2;
 
 /// Owns the core.
 pub(super) struct ControllerTask {
@@ -30,7 +33,7 @@ impl ControllerTask {
     pub(super) async fn run(
         mut self,
         mut requests: mpsc::UnboundedReceiver<Request>,
-        mut publish: impl FnMut(&PublishedImage),
+        mut publish: impl FnMut(&PublishedImage) -> Option<BrokerHeartbeatRequest>,
     ) {
         let mut batch = Vec::new();
         while requests.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -41,7 +44,11 @@ impl ControllerTask {
         }
     }
 
-    fn run_batch(&mut self, requests: Vec<Request>, publish: &mut impl FnMut(&PublishedImage)) {
+    fn run_batch(
+        &mut self,
+        requests: Vec<Request>,
+        publish: &mut impl FnMut(&PublishedImage) -> Option<BrokerHeartbeatRequest>,
+    ) {
         let before = self.controller.checkpoint();
         let mut answers: Vec<Respond> = Vec::with_capacity(requests.len());
         let mut failed = None;
@@ -60,8 +67,9 @@ impl ControllerTask {
         };
         let outcome = match committed {
             Ok(published) => {
-                if let Some(published) = published {
-                    publish(&published);
+                let news = published.and_then(|published| publish(&published));
+                if let Some(heartbeat) = news {
+                    self.heartbeat(&heartbeat, publish);
                 }
                 Ok(())
             }
@@ -73,6 +81,32 @@ impl ControllerTask {
             }
         };
         answers.into_iter().for_each(|respond| respond(outcome));
+    }
+
+    /// This broker has news of its own for the controller: decided and followed before anybody is answered.
+    fn heartbeat(
+        &mut self,
+        heartbeat: &BrokerHeartbeatRequest,
+        publish: &mut impl FnMut(&PublishedImage) -> Option<BrokerHeartbeatRequest>,
+    ) {
+        let mut result = None;
+        let operation: Operation = {
+            let heartbeat = heartbeat.clone();
+            Box::new(move |controller, context| {
+                let decided = controller.broker_heartbeat(&heartbeat, context);
+                let (records, is_atomic) = (decided.records, decided.is_atomic);
+                (ControllerResult { records, response: (), is_atomic }, Box::new(|_| {}))
+            })
+        };
+        let (decided, _) = self.call(HEARTBEAT_VERSION, RequestOrigin::Forwarded, operation);
+        if let Err(why) =
+            self.append(decided).and_then(|()| self.commit().map(|published| result = published))
+        {
+            tracing::error!(%why, "the controller could not be told of this broker's directories");
+        }
+        if let Some(published) = result {
+            publish(&published);
+        }
     }
 
     fn call(
