@@ -42,7 +42,8 @@ class BrokerFailed(Exception):
 class Broker:
     """A node that is broker and controller. `folder` holds server.properties, data folder(s) and process.log."""
 
-    def __init__(self, folder: Path, against: str, ottla: Path | None, properties: dict | None = None, start_timeout_s: float = 60):
+    def __init__(self, folder: Path, against: str, ottla: Path | None, properties: dict | None = None, start_timeout_s: float = 60, static_quorum: bool = False):
+        self.static_quorum = static_quorum
         self.folder, self.against, self.ottla, self.start_timeout_s = Path(folder), against, ottla, start_timeout_s
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.controller_port = free_port(), free_port()
@@ -53,7 +54,8 @@ class Broker:
         self.properties = {
             "process.roles": "broker,controller",
             "node.id": "1",
-            "controller.quorum.bootstrap.servers": f"{HOST}:{self.controller_port}",
+            # Static: the voters are configuration (kraft.version 0). Otherwise they stand in the metadata log (kraft.version 1).
+            **({"controller.quorum.voters": f"1@{HOST}:{self.controller_port}"} if static_quorum else {"controller.quorum.bootstrap.servers": f"{HOST}:{self.controller_port}"}),
             "controller.listener.names": "CONTROLLER",
             "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
@@ -113,10 +115,10 @@ class Broker:
         return self
 
     def format(self):
-        """kafka-storage format --standalone, unless the data folder is formatted already."""
+        """kafka-storage format, unless the data folder is formatted already."""
         if any((Path(d.strip()) / "meta.properties").exists() for d in self.properties["log.dirs"].split(",")):
             return
-        argv = kafka_dist.java("-cp", kafka_dist.jars("kafka"), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", self.config, "--standalone")
+        argv = kafka_dist.java("-cp", kafka_dist.jars("kafka"), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", self.config, *([] if self.static_quorum else ["--standalone"]))
         programs.run(argv, self.folder / "format.log", 120, check=True)
 
     def stop(self, patience_s: float = 60) -> float:

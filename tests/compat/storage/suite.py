@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from harness import kafka_dist
+from harness.broker import BrokerFailed
 from harness.context import Suite
 from harness.result import Result
 
@@ -34,12 +35,24 @@ def same(r: Result, case: str, before: list, after: list):
         r.check(f"{case}: same {kind} ({len(a)} lines)", a == b, f"{len(a)} before, {len(b)} after: {' | '.join(diff)}")
 
 
-def handover(ctx, first: str, second: str, how: str) -> Result:
+def started(r: Result, case: str, b) -> bool:
+    try:
+        b.start()
+    except BrokerFailed as e:
+        # The first error in the log tells more than its last lines.
+        first = next((x for x in b.log.read_text(errors="replace").splitlines() if "ERROR" in x or "Exception" in x), "")
+        r.fail(f"{case}: starts", f"{first} {e}")
+        return False
+    r.ok(f"{case}: starts")
+    return True
+
+
+def handover(ctx, r: Result, first: str, second: str, how: str, static_quorum: bool):
     """`first` makes the world and ends (`stop` or `kill`); `second` starts on the same directory, serves it all, goes on; then `first` once more."""
-    r = Result()
-    case = f"{first} {'stopped' if how == 'stop' else 'killed'}, then {second}"
-    folder = f"{first}-{how}-{second}"
-    a = ctx.broker(folder, PROPERTIES, against=first).start()
+    quorum = "static" if static_quorum else "dynamic"
+    case = f"{first} {'stopped' if how == 'stop' else 'killed'}, {quorum} quorum, then {second}"
+    folder = f"{first}-{how}-{quorum}-{second}"
+    a = ctx.broker(folder, PROPERTIES, against=first, static_quorum=static_quorum).start()
     world(ctx, f"{folder}-make", a.bootstrap, "make")
     before = world(ctx, f"{folder}-before", a.bootstrap, "describe")
     a.stop() if how == "stop" else a.kill()
@@ -48,7 +61,8 @@ def handover(ctx, first: str, second: str, how: str) -> Result:
     # The same folder, ports and server.properties.
     b = a.with_product(second)
     ctx.brokers.append(b)
-    b.start()
+    if not started(r, case, b):
+        return
     same(r, case, before, world(ctx, f"{folder}-after", b.bootstrap, "describe"))
     world(ctx, f"{folder}-more", b.bootstrap, "more")
     grown = world(ctx, f"{folder}-grown", b.bootstrap, "describe")
@@ -57,14 +71,15 @@ def handover(ctx, first: str, second: str, how: str) -> Result:
     if first != second:
         c = b.with_product(first)
         ctx.brokers.append(c)
-        c.start()
+        if not started(r, f"{case}, then {first} again", c):
+            return
         same(r, f"{case}, then {first} again", grown, world(ctx, f"{folder}-again", c.bootstrap, "describe"))
         c.stop()
     for x in (a, b):
         for line in x.panics()[:3]:
             r.fail(f"{case}: log", line)
-    shutil.rmtree(a.data, ignore_errors=True) if not (r.failed or ctx.options.keep) else None
-    return r
+    if not (r.failed or ctx.options.keep):
+        shutil.rmtree(a.data, ignore_errors=True)
 
 
 def dump(ctx) -> Result:
@@ -99,7 +114,10 @@ def interchange(first_is_kafka: bool):
         first, second = ("kafka", other) if first_is_kafka else (other, "kafka")
         r = Result()
         for how in ("stop", "kill"):
-            r.merge(handover(ctx, first, second, how))
+            for static_quorum in (False, True):
+                # --full has all four; otherwise each quorum and each end once.
+                if ctx.options.full or static_quorum == (how == "kill"):
+                    handover(ctx, r, first, second, how, static_quorum)
         return r
 
     return run
