@@ -159,6 +159,7 @@ fn start_controller(
         rack: config.rack.clone(),
         log_dirs: logs.live_dirs().map(|dir| dir.id()).collect(),
         cordoned_log_dirs: cordon::directories(config, logs),
+        dynamic_quorum: config.quorum.voters.is_empty() && !config.quorum.bootstrap_servers.is_empty(),
         new_cluster: options.new_cluster.clone(),
     };
     Ok(controller::start(startup)?)

@@ -53,6 +53,11 @@ impl Controller {
         }
     }
 
+    /// Notes the level of `kraft.version` that the quorum has finalized: its own log says so, no metadata record.
+    pub fn set_kraft_version(&mut self, level: i16) {
+        self.options.kraft_version = level;
+    }
+
     /// Applies a record that was appended at `offset`, or, with the offset of a snapshot, one of its records.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! v3 features and the client's software name · v4 features whose lowest level is 0 (KAFKA-17492). A version that is not known is
 //! answered in version 0 with the ranges, so that a newer client can step down.
 
-use ottla_metadata::feature::supported_features;
+use ottla_metadata::feature::{KRAFT_VERSION_NAME, supported_features};
 use ottla_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use ottla_protocol::{ApiKey, ErrorCode, Str};
@@ -44,9 +44,12 @@ pub fn handle(
             max_version: range.max,
         })
         .collect();
+    // The quorum's own level stands in no metadata record.
+    let kraft_version = (Str::from_static(KRAFT_VERSION_NAME), broker.controller.kraft_version());
     let finalized_features = image
         .features
         .all()
+        .chain([kraft_version])
         .filter(|(_, level)| *level != 0)
         .map(|(name, level)| FinalizedFeatureKey { name, max_version_level: level, min_version_level: level })
         .collect();

@@ -22,6 +22,9 @@ use ottla_storage::{LogConfig, OpenOptions, PartitionLog};
 pub const DIR_NAME: &str = "__cluster_metadata-0";
 /// Most bytes of one batch (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
 const BATCH_BYTES_MAX: usize = 8 << 20;
+/// Kafka writes leader changes so, and reads them so, whatever `kraft.version` is: it cannot read version 1
+/// (`ControlRecordUtils.LEADER_CHANGE_CURRENT_VERSION`).
+const LEADER_CHANGE_VERSION: i16 = 0;
 /// Bytes per read while loading.
 const CHUNK_BYTES: usize = 8 << 20;
 
@@ -192,24 +195,16 @@ impl MetadataLog {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn become_leader(
-        &mut self,
-        epoch: i32,
-        node_id: i32,
-        directory_id: Uuid,
-        now_ms: i64,
-    ) -> Result<(), MetadataLogError> {
+    pub fn become_leader(&mut self, epoch: i32, node_id: i32, now_ms: i64) -> Result<(), MetadataLogError> {
         self.leader_epoch = epoch;
-        let voter = Voter { voter_id: node_id, voter_directory_id: directory_id };
-        let version = i16::from(self.kraft_version > 0);
-        let voter = if version == 0 { Voter { voter_directory_id: Uuid::ZERO, ..voter } } else { voter };
+        let voter = Voter { voter_id: node_id, voter_directory_id: Uuid::ZERO };
         let message = LeaderChangeMessage {
-            version,
+            version: LEADER_CHANGE_VERSION,
             leader_id: node_id,
             voters: vec![voter.clone()],
             granting_voters: vec![voter],
         };
-        let value = encode_message(&message, version).map_err(|why| self.fail(why))?;
+        let value = encode_message(&message, LEADER_CHANGE_VERSION).map_err(|why| self.fail(why))?;
         let options = BatchOptions {
             base_offset: self.log_end_offset(),
             partition_leader_epoch: epoch,
@@ -332,7 +327,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let (mut log, names) = open(dir.path());
         assert!(names.is_empty());
-        log.become_leader(1, 1, Uuid::ONE, 5).expect("leads");
+        log.become_leader(1, 1, 5).expect("leads");
         let last = log.append_records(&[topic("a", 1), topic("b", 2)], true, 5).expect("appends");
         log.flush(5).expect("flushes");
         assert_eq!(last, 2, "the leader's own record stands first");

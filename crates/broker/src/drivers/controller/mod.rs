@@ -5,6 +5,7 @@
 //! image is published, the broker follows it, and the answers leave.
 
 mod bootstrap_file;
+mod dynamic_quorum;
 mod metadata_log;
 mod quorum_state;
 mod startup;
@@ -38,6 +39,7 @@ struct Request {
 #[derive(Debug)]
 struct Shared {
     leader_epoch: i32,
+    kraft_version: i16,
     directory_id: Uuid,
     listeners: Vec<Endpoint>,
     log_end_offset: AtomicI64,
@@ -88,6 +90,11 @@ impl ControllerHandle {
         let request = Request { api_version, origin, operation };
         self.requests.send(request).map_err(|_| ErrorCode::NotController)?;
         answer.await.unwrap_or(Err(ErrorCode::NotController))
+    }
+
+    /// Level of `kraft.version`: 1 when the voters stand in the log (KIP-853).
+    pub fn kraft_version(&self) -> i16 {
+        self.shared.kraft_version
     }
 
     /// The quorum's state.

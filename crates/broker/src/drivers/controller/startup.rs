@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::metadata_log::{Loaded, MetadataLog, MetadataLogError};
 use super::quorum_state::QuorumState;
 use super::task::ControllerTask;
-use super::{ControllerHandle, Request, Shared, bootstrap_file};
+use super::{ControllerHandle, Request, Shared, bootstrap_file, dynamic_quorum};
 use crate::clock::now_ms;
 use crate::random::Random;
 
@@ -43,6 +43,8 @@ pub struct ControllerStartup {
     pub log_dirs: Vec<Uuid>,
     /// Ids of those that take no new replicas.
     pub cordoned_log_dirs: Vec<Uuid>,
+    /// Whether a new quorum keeps its voters in the log: the configuration does not name them.
+    pub dynamic_quorum: bool,
     /// Levels of features for a new cluster, where they are not the defaults.
     pub new_cluster: NewCluster,
 }
@@ -100,6 +102,7 @@ impl Started {
 /// When the log can't be read or written, or refuses this node.
 pub fn start(startup: ControllerStartup) -> Result<Started, StartupError> {
     let now = now_ms();
+    format(&startup, now)?;
     let mut controller = Controller::new(startup.options.clone(), startup.schema.clone());
     let mut loader = MetadataLoader::new(|_, _| true);
     let mut log = MetadataLog::open(&startup.metadata_log_dir, now, |loaded| {
@@ -114,9 +117,11 @@ pub fn start(startup: ControllerStartup) -> Result<Started, StartupError> {
         };
         replayed.map_err(|why| why.to_string())
     })?;
+    controller.set_kraft_version(log.kraft_version);
     begin_term(&startup, &mut log, now)?;
     let shared = Arc::new(Shared {
         leader_epoch: log.leader_epoch,
+        kraft_version: log.kraft_version,
         directory_id: startup.directory_id,
         listeners: startup.controller_endpoints.clone(),
         log_end_offset: AtomicI64::new(log.log_end_offset()),
@@ -134,6 +139,17 @@ pub fn start(startup: ControllerStartup) -> Result<Started, StartupError> {
     Ok(Started { handle, image, broker_epoch, task, requests })
 }
 
+/// What has to stand in the log of a new quorum before its first record.
+fn format(startup: &ControllerStartup, now_ms: i64) -> Result<(), StartupError> {
+    let io = |source| StartupError::Io { what: "the first snapshot of the metadata".into(), source };
+    let (dir, node_id) = (&startup.metadata_log_dir, startup.options.node_id);
+    if !startup.dynamic_quorum || !dynamic_quorum::is_new(dir).map_err(io)? {
+        return Ok(());
+    }
+    dynamic_quorum::write(dir, node_id, startup.directory_id, &startup.controller_endpoints, now_ms)
+        .map_err(io)
+}
+
 /// Elects this node, the only voter, in an epoch that was never used.
 fn begin_term(startup: &ControllerStartup, log: &mut MetadataLog, now_ms: i64) -> Result<(), StartupError> {
     let node_id = startup.options.node_id;
@@ -147,7 +163,7 @@ fn begin_term(startup: &ControllerStartup, log: &mut MetadataLog, now_ms: i64) -
         voted_directory_id: startup.directory_id,
     };
     state.write(log.dir(), log.kraft_version, &[node_id]).map_err(io)?;
-    Ok(log.become_leader(leader_epoch, node_id, startup.directory_id, now_ms)?)
+    Ok(log.become_leader(leader_epoch, node_id, now_ms)?)
 }
 
 fn activate(startup: &ControllerStartup, task: &mut ControllerTask, now_ms: i64) -> Result<(), StartupError> {
