@@ -5,6 +5,7 @@ mod codegen;
 mod command;
 mod compat;
 mod fix;
+mod fuzz;
 mod repo;
 mod tidy;
 mod verify;
@@ -41,6 +42,8 @@ enum Chore {
     },
     /// Runs the client suites of tests/compat on a release build and prints one matrix.
     Compat(compat::Options),
+    /// Feeds broken bytes to the decoders (tools/fuzz), guided by coverage, for a bounded time.
+    Fuzz(fuzz::Options),
     /// Measures Ottla beside Apache Kafka on this machine (tools/bench): `cargo xtask bench --help`.
     Bench(bench::Options),
 }
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Fix => fix::run(),
         Chore::Codegen { check } => codegen::run(check).map(|()| ExitCode::SUCCESS),
         Chore::Compat(options) => compat::run(&options),
+        Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Bench(options) => bench::run(&options),
     }
 }
