@@ -40,6 +40,8 @@ fn page() -> String {
     out += include_str!("compatibility/deviations.md");
     out += "\nIn reading configurations:\n\n";
     out += &compatibility::markdown_deviations();
+    out += "\n## Kafka's own tests\n\n";
+    out += include_str!("compatibility/kafka_own_tests.md");
     out += "\n## Configuration keys\n";
     for (scope, title) in [
         (Scope::Broker, "Broker"),
