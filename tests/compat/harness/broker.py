@@ -135,8 +135,8 @@ class Broker:
         return time.monotonic() - began
 
     def kill(self):
-        """SIGKILL."""
-        if self.process is not None:
+        """SIGKILL, if it still runs: the number of a process that has ended may belong to another one by now."""
+        if self.process is not None and self.process.poll() is None:
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
             except ProcessLookupError:

@@ -32,6 +32,8 @@ def run(argv, log: Path, timeout_s: float, cwd=None, env=None, check=False) -> t
 def end_group(p: subprocess.Popen, patience_s: float = 3.0):
     """Ends a program started with `start_new_session` and what it started: asks first, then insists."""
     for sig in (signal.SIGTERM, signal.SIGKILL):
+        if p.poll() is not None:
+            return
         try:
             os.killpg(p.pid, sig)
         except ProcessLookupError:
