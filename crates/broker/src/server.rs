@@ -319,6 +319,9 @@ fn per_ip_overrides(sockets: &SocketConfig) -> Vec<(String, u32)> {
     overrides.map(|(host, max)| (host.clone(), (*max).max(0) as u32)).collect()
 }
 
+/// Default of `socket.send.buffer.bytes` and `socket.receive.buffer.bytes`.
+const KAFKA_SOCKET_BUFFER_BYTES: i32 = 100 * 1024;
+
 fn net_options(config: &BrokerConfig) -> NetOptions {
     let sockets = &config.sockets;
     NetOptions {
@@ -336,10 +339,17 @@ fn net_options(config: &BrokerConfig) -> NetOptions {
         max_connections_per_ip_overrides: per_ip_overrides(sockets),
         max_connection_creation_rate: sockets.max_connection_creation_rate.max(0) as u32,
         connections_max_idle_ms: sockets.connections_max_idle_ms,
-        socket_send_buffer_bytes: sockets.send_buffer_bytes,
-        socket_receive_buffer_bytes: sockets.receive_buffer_bytes,
+        socket_send_buffer_bytes: socket_buffer(sockets.send_buffer_bytes),
+        socket_receive_buffer_bytes: socket_buffer(sockets.receive_buffer_bytes),
         inter_broker_listener_name: Some(config.listeners.inter_broker_listener_name.clone()),
     }
+}
+
+/// Kafka's default of 100 KiB, which its sample configuration repeats, is less than one large batch: a request then
+/// arrives in pieces, each with a wake-up of both sides. It leaves the size to the operating system, which fits it
+/// to the connection; any other size is what somebody chose. See `docs/decisions/0011-socket-buffers.md`.
+fn socket_buffer(bytes: i32) -> i32 {
+    if bytes == KAFKA_SOCKET_BUFFER_BYTES { -1 } else { bytes }
 }
 
 fn listener_options(listener: &Listener, backlog: i32) -> ListenerOptions {

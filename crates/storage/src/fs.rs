@@ -18,7 +18,12 @@ pub trait Disk: Send + Sync {
         file.sync_data()
     }
 
-    /// Cuts the file at `len` bytes.
+    /// Sets blocks aside for `len` bytes from `position` on, without changing the file's length.
+    fn reserve(&self, file: &File, position: u64, len: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, position, len)?)
+    }
+
+    /// Cuts the file at `len` bytes; with its own length, gives back what is reserved behind it.
     fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
         file.set_len(len)
     }

@@ -136,11 +136,13 @@ impl HotTail {
         self.chunk_size = CHUNK_MIN;
     }
 
-    /// Clears the tail if nobody used it since the last call.
-    pub fn drop_if_idle(&mut self) {
-        if !std::mem::take(&mut self.used) && self.bytes > 0 {
+    /// Clears the tail if nobody used it since the last call, and says so.
+    pub fn drop_if_idle(&mut self) -> bool {
+        let is_idle = !std::mem::take(&mut self.used);
+        if is_idle && self.bytes > 0 {
             self.clear();
         }
+        is_idle
     }
 
     /// Adds the batch that was just written at `position`: `head` are its first header bytes as they

@@ -37,6 +37,8 @@ const KAFKA_JVM: [&str; 8] = [
 pub enum Kind {
     /// The release build of this repository.
     Ottla,
+    /// Another build, named by OTTLA_BEFORE: what a change has brought.
+    Before,
     /// Apache Kafka 4.3.1 from Maven Central.
     Kafka,
     /// A sink that does only what no broker can leave out; it takes records and gives none.
@@ -47,6 +49,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Kind::Ottla => "Ottla",
+            Kind::Before => "before",
             Kind::Kafka => "Kafka",
             Kind::Floor => "floor",
         })
@@ -126,9 +129,14 @@ impl Workplace {
 
     fn command(&self, kind: Kind, folder: &Path, config: &Path, port: u16) -> Result<Command> {
         match kind {
-            Kind::Ottla => {
-                ensure!(self.ottla.is_file(), "no Ottla binary at {}", self.ottla.display());
-                let mut command = Command::new(&self.ottla);
+            Kind::Ottla | Kind::Before => {
+                let before = || std::env::var_os("OTTLA_BEFORE").map(PathBuf::from);
+                let binary = match kind {
+                    Kind::Before => before().context("OTTLA_BEFORE must name another build of Ottla")?,
+                    _ => self.ottla.clone(),
+                };
+                ensure!(binary.is_file(), "no Ottla binary at {}", binary.display());
+                let mut command = Command::new(binary);
                 command.arg("server").arg("--config").arg(config);
                 Ok(command)
             }

@@ -75,12 +75,12 @@ pub(super) const KEYS: &[KeyDef] = &[
         .at_least(1)
         .without_effect("requests are handled where they are read, no queue lies between")
         .doc("How many requests may wait for a handler thread before the network threads stop reading."),
-    int("socket.send.buffer.bytes", 100 * 1024, High)
-        .honoured()
-        .doc("Send buffer of each socket (SO_SNDBUF). -1 leaves it to the operating system."),
-    int("socket.receive.buffer.bytes", 100 * 1024, High)
-        .honoured()
-        .doc("Receive buffer of each socket (SO_RCVBUF). -1 leaves it to the operating system."),
+    int("socket.send.buffer.bytes", 100 * 1024, High).honoured().doc(
+        "Send buffer of each socket (SO_SNDBUF). -1, and the default, leave it to the operating system.",
+    ),
+    int("socket.receive.buffer.bytes", 100 * 1024, High).honoured().doc(
+        "Receive buffer of each socket (SO_RCVBUF). -1, and the default, leave it to the operating system.",
+    ),
     int("socket.listen.backlog.size", 50, Medium)
         .at_least(1)
         .honoured()

@@ -163,9 +163,16 @@ impl PartitionLog {
         self.state.lock().config = config.into();
     }
 
-    /// Gives memory back that neither append nor fetch has used since the last call.
+    /// Gives memory and reserved disk blocks back that neither append nor fetch has used since the last call.
     pub fn trim_memory(&self) {
-        self.state.lock().tail.drop_if_idle();
+        let mut state = self.state.lock();
+        if state.tail.drop_if_idle() {
+            let dir = state.dir.clone();
+            if let Some(active) = state.segments.last_mut() {
+                // What is not given back now, is when the segment is closed.
+                let _ = active.release_reserve(self.env(&dir));
+            }
+        }
     }
 
     /// The state, if the log serves.

@@ -8,6 +8,7 @@ use super::{LogState, PartitionLog};
 use crate::error::{StorageError, StorageResult};
 use crate::names::unique_dir_name;
 use crate::producer_state::snapshot_path;
+use crate::segment::Segment;
 
 impl PartitionLog {
     /// Ends the log in order: indexes and a producer snapshot are written, all is durable. Afterwards nothing
@@ -125,7 +126,8 @@ impl PartitionLog {
     /// Whether there is nothing that a power failure could take away.
     pub(crate) fn is_durable(&self) -> bool {
         let state = self.state.lock();
-        state.unsynced.is_empty() && self.recovery_point() >= self.log_end_offset()
+        let is_written_out = !state.active().is_some_and(Segment::is_dirty);
+        is_written_out && state.unsynced.is_empty() && self.recovery_point() >= self.log_end_offset()
     }
 
     /// An error unless the log serves.

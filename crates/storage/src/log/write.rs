@@ -137,14 +137,12 @@ impl PartitionLog {
         batches: &[Batch<'_>],
         parts: &[&[u8]],
     ) -> std::io::Result<()> {
-        let dir = state.dir.clone();
-        let env = self.env(&dir);
-        let interval = state.config.index_interval_bytes;
-        let Some(segment) = state.segments.last_mut() else { return Ok(()) };
+        let LogState { dir, config, segments, tail, .. } = state;
+        let Some(segment) = segments.last_mut() else { return Ok(()) };
         let mut position = segment.size();
-        segment.append(env, parts, batches.iter().map(|b| BatchInfo::of(&b.header)), interval)?;
+        segment.append(self.env(dir), parts, batches.iter().map(|b| BatchInfo::of(&b.header)), config)?;
         for Batch { header, head, body } in batches {
-            state.tail.push(header.base_offset(), header.last_offset(), position, head, body);
+            tail.push(header.base_offset(), header.last_offset(), position, head, body);
             position += (head.len() + body.len()) as u32;
         }
         Ok(())

@@ -480,3 +480,18 @@ fn housekeeping_does_what_is_due() {
     housekeeping.tick(&broker.manager, NOW + 300_001 + 60_001);
     assert_eq!(broker.manager.context().open_files(), 0, "nothing is used");
 }
+
+#[test]
+fn a_log_that_is_durable_already_still_gets_its_indexes_at_a_clean_stop() {
+    let broker = Broker::new(1);
+    let log = broker.create("t", 0);
+    log.update_config(LogConfig { segment_bytes: 100_000, index_interval_bytes: 100, ..Default::default() });
+    append(&log, 5);
+    log.flush(NOW).expect("flush");
+    assert_eq!(log.recovery_point(), 5, "nothing is left for the stop to make durable");
+    let dir = log.dir();
+    broker.manager.shutdown(1, NOW);
+    for index in ["00000000000000000000.index", "00000000000000000000.timeindex"] {
+        assert_ne!(std::fs::metadata(dir.join(index)).expect("stat").len(), 0, "{index}");
+    }
+}

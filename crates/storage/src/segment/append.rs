@@ -8,6 +8,7 @@ use super::Segment;
 use super::index::{OffsetEntry, TimeEntry};
 use super::lazy_file::SegmentEnv;
 use super::read::TimestampOffset;
+use crate::config::LogConfig;
 use crate::fs::write_all_at;
 
 /// What the indexes need to know of a batch.
@@ -43,18 +44,21 @@ impl Segment {
         env: SegmentEnv<'_>,
         parts: &[&[u8]],
         batches: impl Iterator<Item = BatchInfo>,
-        index_interval_bytes: u32,
+        config: &LogConfig,
     ) -> io::Result<()> {
         if !self.has_files {
             self.create_files(env)?;
         }
         let file = self.log_file(env)?;
+        self.reserve(env, &file, parts.iter().map(|part| part.len()).sum(), config.segment_bytes);
         // Before the write: afterwards nothing may fail but the index, which recovery rebuilds.
         let mut max = self.max_timestamp(env)?;
         if let Err(e) = write_all_at(env.disk, &file, parts, u64::from(self.size)) {
             let _ = env.disk.set_len(&file, u64::from(self.size));
+            self.reserved = 0;
             return Err(e);
         }
+        self.is_dirty = true;
         for batch in batches {
             if batch.max_timestamp > max.timestamp {
                 max = TimestampOffset { timestamp: batch.max_timestamp, offset: batch.last_offset };
@@ -65,7 +69,7 @@ impl Segment {
             }
             let position = self.size;
             self.size += batch.size;
-            if self.bytes_since_index_entry > index_interval_bytes {
+            if self.bytes_since_index_entry > config.index_interval_bytes {
                 self.push_index_entries(env, batch.last_offset, position)?;
                 self.bytes_since_index_entry = 0;
             }

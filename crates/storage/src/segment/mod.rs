@@ -7,6 +7,7 @@
 //! | `txn_index` | `.txnindex` |
 //! | `scanner` | walking a segment's batches |
 //! | `append`, `read`, `recover` | what is done with a segment |
+//! | `reserve` | blocks set aside for what will be appended |
 //!
 //! A segment has no lock of its own: all is done under the log's.
 
@@ -15,6 +16,7 @@ pub mod index;
 pub mod lazy_file;
 mod read;
 mod recover;
+mod reserve;
 pub mod scanner;
 pub mod txn_index;
 
@@ -72,6 +74,10 @@ pub struct Segment {
     jitter_ms: i64,
     /// Whether the files are there; false only before the first append to a new log.
     has_files: bool,
+    /// Blocks are set aside up to this position; 0: none beyond the end.
+    reserved: u32,
+    /// Whether anything was appended since the segment was opened or closed.
+    is_dirty: bool,
 }
 
 impl Segment {
@@ -85,8 +91,8 @@ impl Segment {
         let mut segment = Self::open(base_offset, &FileSizes::default(), config, now_ms);
         segment.create_files(env)?;
         if config.preallocate {
-            let keep_size = rustix::fs::FallocateFlags::KEEP_SIZE;
-            rustix::fs::fallocate(&*segment.log_file(env)?, keep_size, 0, u64::from(config.segment_bytes))?;
+            env.disk.reserve(&*segment.log_file(env)?, 0, u64::from(config.segment_bytes))?;
+            segment.reserved = config.segment_bytes;
         }
         Ok(segment)
     }
@@ -122,6 +128,8 @@ impl Segment {
             bytes_since_index_entry: 0,
             jitter_ms: draw_jitter(config),
             has_files: true,
+            reserved: 0,
+            is_dirty: false,
         }
     }
 
@@ -191,7 +199,15 @@ impl Segment {
             self.push_time_entry(env)?;
         }
         self.offsets.write_out(env)?;
-        self.times.write_out(env)
+        self.times.write_out(env)?;
+        self.release_reserve(env)?;
+        self.is_dirty = false;
+        Ok(())
+    }
+
+    /// Whether anything was appended since the segment was opened or closed, so that its index files lack entries.
+    pub fn is_dirty(&self) -> bool {
+        self.is_dirty
     }
 
     /// The files that must be made durable so that all of this segment is. Of a segment that is still

@@ -161,7 +161,7 @@ impl Segment {
         let truncated = self.size - found.position;
         let file = self.log_file(env)?;
         env.disk.set_len(&file, u64::from(found.position))?;
-        self.size = found.position;
+        (self.size, self.reserved, self.is_dirty) = (found.position, 0, true);
         self.bytes_since_index_entry = 0;
         if self.size == 0 {
             self.created_ms = now_ms;
