@@ -35,6 +35,23 @@ def codec(ctx) -> Result:
     return r
 
 
+def records(ctx) -> Result:
+    """Batches that Ottla writes, read by Kafka; and what Ottla's validation makes of good and bad batches, beside Kafka's own. Against
+    Kafka there is nothing to compare."""
+    classes = kafka_dist.compile_java("records", HERE / "records")
+    java = kafka_dist.java("-cp", f"{classes}:{kafka_dist.jars('kafka')}")
+    r = Result()
+    for printer, judge in [("records_for_java", ["RecordFixtures", "check"]), ("cases_for_java", ["ValidatorJudge"])]:
+        # Their output is the test's: the two print only when they are asked for by name.
+        ctx.run(printer, ["cargo", "test", "-q", "-p", "ottla-protocol", "--lib", "--", "--ignored", "--nocapture", printer], 1800, cwd=paths.REPO, check=True)
+        rc, text = ctx.run(judge[0], [*java, *judge, ctx.work / f"{printer}.log"], 300)
+        judged = from_lines(text, rc)
+        if not judged.passed and not judged.failed:
+            r.fail(judge[0], f"no batch in the output of {printer}")
+        r.merge(judged)
+    return r
+
+
 def clients(ctx) -> Result:
     classes = kafka_dist.compile_java("clients", HERE / "clients")
     r = Result()
@@ -47,5 +64,6 @@ def clients(ctx) -> Result:
 
 SUITES = [
     Suite("java/codec", codec, "every message of every version: Kafka's bytes, read and written by Ottla, read by Kafka"),
+    Suite("java/records", records, "record batches and their validation, judged by Kafka's own classes", ottla_only=True),
     Suite("java/clients", clients, "kafka-clients 4.3.1: producer, consumer, groups, admin"),
 ]
