@@ -23,7 +23,9 @@ use crate::clock::now_ms;
 use crate::config_schema::BrokerConfigSchema;
 use crate::cordon;
 use crate::dispatch::Dispatcher;
-use crate::drivers::controller::{self, ControllerStartup, NewCluster, Started, StartupError};
+use crate::drivers::controller::{
+    self, ControllerStartup, MetadataLogOptions, NewCluster, Started, StartupError,
+};
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
@@ -146,6 +148,7 @@ fn start_controller(
     let startup = ControllerStartup {
         metadata_log_dir,
         directory_id,
+        metadata_log: metadata_log_options(config),
         options: ControllerOptions {
             supported_features: supported_features(unstable),
             default_replication_factor: config.topics.default_replication_factor as i16,
@@ -163,6 +166,19 @@ fn start_controller(
         new_cluster: options.new_cluster.clone(),
     };
     Ok(controller::start(startup)?)
+}
+
+fn metadata_log_options(config: &BrokerConfig) -> MetadataLogOptions {
+    let log = &config.metadata_log;
+    MetadataLogOptions {
+        segment_bytes: log.segment_bytes.max(0) as u32,
+        segment_ms: log.segment_ms,
+        bytes_between_snapshots: log.max_record_bytes_between_snapshots.max(1) as u64,
+        snapshot_interval_ms: log.max_snapshot_interval_ms,
+        retention_bytes: log.max_retention_bytes,
+        retention_ms: log.max_retention_ms,
+        delete_delay_ms: log.delete_delay_ms,
+    }
 }
 
 /// Advertised endpoints with the ports that the system has chosen where the configuration says 0.

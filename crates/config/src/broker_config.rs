@@ -11,6 +11,7 @@ use crate::values::{self, Values};
 mod endpoint;
 pub mod groups;
 pub mod listeners;
+pub mod metadata_log;
 pub mod node;
 pub mod quorum;
 pub mod sockets;
@@ -20,6 +21,7 @@ mod validate;
 
 use groups::GroupCoordinatorConfig;
 use listeners::ListenersConfig;
+use metadata_log::MetadataLogConfig;
 use node::ProcessRoles;
 use quorum::QuorumConfig;
 use sockets::SocketConfig;
@@ -50,6 +52,8 @@ pub struct BrokerConfig {
     pub groups: GroupCoordinatorConfig,
     /// The controller quorum.
     pub quorum: QuorumConfig,
+    /// The metadata log and its snapshots.
+    pub metadata_log: MetadataLogConfig,
     /// `telemetry.max.bytes`.
     pub telemetry_max_bytes: i32,
     /// What topics get that set nothing themselves.
@@ -129,6 +133,7 @@ impl BrokerConfig {
             topics: TopicsConfig::from_values(&values),
             groups: GroupCoordinatorConfig::from_values(&values)?,
             quorum,
+            metadata_log: MetadataLogConfig::from_values(&values),
             telemetry_max_bytes: values.int("telemetry.max.bytes"),
             topic_defaults: TopicConfig::from_broker(&values),
             values,

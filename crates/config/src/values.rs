@@ -110,6 +110,11 @@ impl Values {
         self.get(key).and_then(Value::as_str)
     }
 
+    /// An INT or null.
+    pub(crate) fn opt_int(&self, key: &str) -> Option<i32> {
+        self.get(key).and_then(as_int)
+    }
+
     /// A LIST.
     pub(crate) fn list(&self, key: &str) -> &[String] {
         self.opt_list(key).unwrap_or_default()

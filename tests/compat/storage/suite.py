@@ -14,8 +14,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import files  # noqa: E402
 
-# Few partitions of the internal topic: each has files to be looked at.
-PROPERTIES = {"offsets.topic.num.partitions": "4", "log.cleaner.enable": "true", "log.retention.check.interval.ms": "3600000", "log.retention.hours": "-1"}
+# Few partitions of the internal topic: each has files to be looked at. A snapshot of the metadata every few records, and of them few kept.
+PROPERTIES = {"offsets.topic.num.partitions": "4", "metadata.log.max.record.bytes.between.snapshots": "1000", "metadata.max.retention.bytes": "50000", "log.cleaner.enable": "true", "log.retention.check.interval.ms": "3600000", "log.retention.hours": "-1"}
 
 
 def world(ctx, name, bootstrap, what) -> list:
@@ -56,6 +56,8 @@ def handover(ctx, r: Result, first: str, second: str, how: str, static_quorum: b
     world(ctx, f"{folder}-make", a.bootstrap, "make")
     before = world(ctx, f"{folder}-before", a.bootstrap, "describe")
     a.stop() if how == "stop" else a.kill()
+    snapshots = sorted(int(x.name.split("-")[0]) for x in a.data.glob("**/__cluster_metadata-0/*.checkpoint"))
+    r.check(f"{case}: snapshots of the metadata", snapshots and snapshots[-1] > 0, str(snapshots))
     if ctx.options.keep:
         shutil.copytree(a.data, a.folder / "data-of-first")
     # The same folder, ports and server.properties.

@@ -163,6 +163,12 @@ impl PartitionLog {
         self.state.lock().config = config.into();
     }
 
+    /// For a log that was opened alone ([`PartitionLog::open_at`]) and that no manager looks after: makes closed
+    /// segments durable and unlinks removed files. Blocks on the disk.
+    pub fn background_tick(&self, now_ms: i64) {
+        self.context.background_tick(now_ms);
+    }
+
     /// Gives memory and reserved disk blocks back that neither append nor fetch has used since the last call.
     pub fn trim_memory(&self) {
         let mut state = self.state.lock();

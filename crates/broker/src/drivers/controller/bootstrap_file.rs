@@ -7,10 +7,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use ottla_metadata::VersionedRecord;
-use ottla_protocol::encode_message;
 use ottla_protocol::messages::metadata::MetadataRecord;
-use ottla_protocol::messages::{SnapshotFooterRecord, SnapshotHeaderRecord};
-use ottla_protocol::records::{BatchBuilder, BatchIter, BatchOptions, ControlRecordType, control_batch};
+use ottla_protocol::records::BatchIter;
+
+use super::snapshot_file::{self, QuorumRecords, SnapshotWriter};
 
 const FILE_NAME: &str = "bootstrap.checkpoint";
 /// Most bytes that the records of a bootstrap batch may take when decompressed.
@@ -48,33 +48,12 @@ pub fn read(metadata_log_dir: &Path) -> io::Result<Option<Vec<VersionedRecord>>>
 /// # Errors
 /// When the disk fails.
 pub fn write(metadata_log_dir: &Path, records: &[VersionedRecord], now_ms: i64) -> io::Result<()> {
-    let bytes = encode(records, now_ms).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
-    let temporary = metadata_log_dir.join(format!("{FILE_NAME}.tmp"));
-    fs::write(&temporary, bytes)?;
-    fs::File::open(&temporary)?.sync_all()?;
-    fs::rename(&temporary, metadata_log_dir.join(FILE_NAME))
-}
-
-/// Header, records, footer: three batches, as in every snapshot.
-fn encode(records: &[VersionedRecord], now_ms: i64) -> Result<Vec<u8>, String> {
-    let text = |why: &dyn std::fmt::Display| why.to_string();
-    let header = SnapshotHeaderRecord { version: 0, last_contained_log_timestamp: 0 };
-    let header = encode_message(&header, 0).map_err(|why| text(&why))?;
-    let footer = encode_message(&SnapshotFooterRecord { version: 0 }, 0).map_err(|why| text(&why))?;
-    let at = |base_offset: i64| BatchOptions { base_offset, partition_leader_epoch: 0, ..Default::default() };
-    let mut out = Vec::new();
-    let batch = control_batch(&at(0), now_ms, &[(ControlRecordType::SnapshotHeader, &header)]);
-    out.extend_from_slice(&batch.map_err(|why| text(&why))?);
-    let mut builder = BatchBuilder::new(at(1));
-    for (record, version) in records {
-        let value = record.encode(*version).map_err(|why| text(&why))?;
-        builder.append(now_ms, None, Some(&value), &[]).map_err(|why| text(&why))?;
-    }
-    let next = builder.next_offset();
-    out.extend_from_slice(&builder.build().map_err(|why| text(&why))?);
-    let batch = control_batch(&at(next), now_ms, &[(ControlRecordType::SnapshotFooter, &footer)]);
-    out.extend_from_slice(&batch.map_err(|why| text(&why))?);
-    Ok(out)
+    snapshot_file::create(metadata_log_dir, FILE_NAME, |file| {
+        let mut writer = SnapshotWriter::begin(file, 0, 0, &QuorumRecords::default(), now_ms)?;
+        records.iter().try_for_each(|record| writer.append(record))?;
+        writer.finish()
+    })?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! A single node is a quorum of one: what it appends is committed when it is durable.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,10 +17,14 @@ use ottla_protocol::records::{
 use ottla_protocol::{TopicPartition, Uuid, decode_message, encode_message};
 use ottla_storage::{LogConfig, OpenOptions, PartitionLog};
 
+use super::snapshot_file::QuorumRecords;
+use super::snapshots::MetadataLogOptions;
+use super::take_snapshot::SnapshotState;
+
 /// Directory of the metadata partition within its log directory.
 pub const DIR_NAME: &str = "__cluster_metadata-0";
 /// Most bytes of one batch (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
-const BATCH_BYTES_MAX: usize = 8 << 20;
+pub(super) const BATCH_BYTES_MAX: usize = 8 << 20;
 /// Kafka writes leader changes so, and reads them so, whatever `kraft.version` is: it cannot read version 1
 /// (`ControlRecordUtils.LEADER_CHANGE_CURRENT_VERSION`).
 const LEADER_CHANGE_VERSION: i16 = 0;
@@ -46,12 +49,14 @@ pub enum Loaded {
 
 /// The log, and what its control records said.
 pub struct MetadataLog {
-    log: Arc<PartitionLog>,
+    pub(super) log: Arc<PartitionLog>,
     dir: PathBuf,
-    /// Level of `kraft.version` (KIP-853): 1 when the voters stand in the log.
-    pub kraft_version: i16,
+    /// What the control records say: at `kraft.version` 1 (KIP-853) the voters stand in the log.
+    pub quorum: QuorumRecords,
     /// Epoch of this node's leadership.
     pub leader_epoch: i32,
+    /// Snapshots, and what is in none of them yet.
+    pub(super) snapshots: SnapshotState,
 }
 
 impl MetadataLog {
@@ -61,14 +66,21 @@ impl MetadataLog {
     /// When the directory can't be read, or holds what can't be understood.
     pub fn open(
         metadata_log_dir: &Path,
+        options: MetadataLogOptions,
         now_ms: i64,
         mut take: impl FnMut(Loaded) -> Result<(), String>,
     ) -> Result<Self, MetadataLogError> {
         let dir = metadata_log_dir.join(DIR_NAME);
         let fail = |what: String| MetadataLogError { dir: dir.clone(), what };
-        let config =
-            LogConfig { max_message_bytes: BATCH_BYTES_MAX as u32 * 2, delete: false, ..Default::default() };
-        let options = OpenOptions {
+        let config = LogConfig {
+            max_message_bytes: BATCH_BYTES_MAX as u32 * 2,
+            segment_bytes: options.segment_bytes,
+            segment_ms: options.segment_ms,
+            file_delete_delay_ms: options.delete_delay_ms,
+            delete: false,
+            ..Default::default()
+        };
+        let open = OpenOptions {
             topic_id: Some(Uuid::ONE),
             config: Arc::new(config),
             // Its end is checked at each start: it is small, and everything hangs on it.
@@ -77,8 +89,10 @@ impl MetadataLog {
             ..OpenOptions::new(TopicPartition::new("__cluster_metadata", 0))
         };
         fs::create_dir_all(&dir).map_err(|why| fail(why.to_string()))?;
-        let log = PartitionLog::open_at(&dir, &options).map_err(|why| fail(why.to_string()))?;
-        let mut this = Self { log, dir: dir.clone(), kraft_version: 0, leader_epoch: 0 };
+        let log = PartitionLog::open_at(&dir, &open).map_err(|why| fail(why.to_string()))?;
+        let snapshots = SnapshotState::new(options, now_ms);
+        let quorum = QuorumRecords::default();
+        let mut this = Self { log, dir: dir.clone(), quorum, leader_epoch: 0, snapshots };
         let from = this.load_snapshot(&mut take).map_err(fail)?;
         this.load_records(from, &mut take).map_err(fail)?;
         Ok(this)
@@ -101,10 +115,9 @@ impl MetadataLog {
 
     /// Reads the newest snapshot, if there is one; where the log goes on behind it.
     fn load_snapshot(&mut self, take: &mut impl FnMut(Loaded) -> Result<(), String>) -> Result<i64, String> {
-        let Some((path, end_offset, epoch)) = newest_snapshot(&self.dir).map_err(|why| why.to_string())?
-        else {
-            return Ok(self.log.log_start_offset());
-        };
+        self.snapshots.find(&self.dir).map_err(|why| why.to_string())?;
+        let Some(id) = self.snapshots.newest() else { return Ok(self.log.log_start_offset()) };
+        let path = self.dir.join(id.file_name());
         let bytes = Bytes::from(fs::read(&path).map_err(|why| format!("{}: {why}", path.display()))?);
         let mut records = Vec::new();
         let mut timestamp = -1;
@@ -117,12 +130,12 @@ impl MetadataLog {
             })?;
         }
         let provenance = MetadataProvenance {
-            last_contained_offset: end_offset - 1,
-            last_contained_epoch: epoch,
+            last_contained_offset: id.end_offset - 1,
+            last_contained_epoch: id.epoch,
             last_contained_log_time_ms: timestamp,
         };
         take(Loaded::Snapshot(records, provenance))?;
-        Ok(end_offset)
+        Ok(id.end_offset)
     }
 
     fn load_records(
@@ -145,6 +158,7 @@ impl MetadataLog {
             for batch in BatchIter::new(&bytes) {
                 let batch = batch.map_err(|why| format!("offset {offset}: {why}"))?;
                 let (epoch, time) = (batch.partition_leader_epoch(), batch.max_timestamp());
+                self.snapshots.note_appended(batch.bytes().len());
                 self.each_record(&batch, &bytes, &mut |record, offset| {
                     let provenance = MetadataProvenance {
                         last_contained_offset: offset,
@@ -184,10 +198,17 @@ impl MetadataLog {
     }
 
     fn note_control_record(&mut self, key: &[u8], value: Bytes) {
-        if let Ok(Some(ControlRecordType::KRaftVersion)) = ControlRecordType::parse(key)
-            && let Ok(record) = decode_message::<KRaftVersionRecord>(value, 0)
-        {
-            self.kraft_version = record.k_raft_version;
+        match ControlRecordType::parse(key) {
+            Ok(Some(ControlRecordType::KRaftVersion)) => {
+                if let Ok(record) = decode_message::<KRaftVersionRecord>(value, 0) {
+                    self.quorum.kraft_version = record.k_raft_version;
+                }
+            }
+            // Its own buffer, not a slice of the chunk that was read.
+            Ok(Some(ControlRecordType::KRaftVoters)) => {
+                self.quorum.voters = Some(Bytes::copy_from_slice(&value));
+            }
+            _ => {}
         }
     }
 
@@ -222,7 +243,7 @@ impl MetadataLog {
     /// # Errors
     /// When the disk fails, or an atomic batch would be too large.
     pub fn append_records(
-        &self,
+        &mut self,
         records: &[VersionedRecord],
         is_atomic: bool,
         now_ms: i64,
@@ -253,7 +274,8 @@ impl MetadataLog {
         Ok(self.log_end_offset() - 1)
     }
 
-    fn append(&self, batch: &Bytes, now_ms: i64) -> Result<(), MetadataLogError> {
+    fn append(&mut self, batch: &Bytes, now_ms: i64) -> Result<(), MetadataLogError> {
+        self.snapshots.note_appended(batch.len());
         self.log.append_as_raft_leader(batch, self.leader_epoch, now_ms).map_err(|why| self.fail(why))?;
         Ok(())
     }
@@ -281,26 +303,6 @@ impl MetadataLog {
     }
 }
 
-/// The snapshot with the largest end offset: path, end offset, epoch. Its name is
-/// `<end offset, 20 digits>-<epoch, 10 digits>.checkpoint`.
-fn newest_snapshot(dir: &Path) -> io::Result<Option<(PathBuf, i64, i32)>> {
-    let mut newest: Option<(PathBuf, i64, i32)> = None;
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let Some(id) = path.file_name().and_then(|n| n.to_str()).and_then(snapshot_id) else { continue };
-        if newest.as_ref().is_none_or(|(_, offset, epoch)| id > (*offset, *epoch)) {
-            newest = Some((path, id.0, id.1));
-        }
-    }
-    Ok(newest)
-}
-
-fn snapshot_id(name: &str) -> Option<(i64, i32)> {
-    let (offset, epoch) = name.strip_suffix(".checkpoint")?.split_once('-')?;
-    (offset.len() == 20 && epoch.len() == 10).then_some(())?;
-    Some((offset.parse().ok()?, epoch.parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,7 +315,7 @@ mod tests {
 
     fn open(dir: &Path) -> (MetadataLog, Vec<(String, i64)>) {
         let mut names = Vec::new();
-        let log = MetadataLog::open(dir, 0, |loaded| {
+        let log = MetadataLog::open(dir, MetadataLogOptions::default(), 0, |loaded| {
             if let Loaded::Record(MetadataRecord::Topic(topic), provenance) = loaded {
                 names.push((topic.name.to_string(), provenance.last_contained_offset));
             }
@@ -334,13 +336,5 @@ mod tests {
         drop(log);
         let (_, names) = open(dir.path());
         assert_eq!(names, [("a".to_string(), 1), ("b".to_string(), 2)]);
-    }
-
-    #[test]
-    fn snapshots_are_told_by_their_names() {
-        assert_eq!(snapshot_id("00000000000000000012-0000000003.checkpoint"), Some((12, 3)));
-        for other in ["bootstrap.checkpoint", "00000000000000000012.log", "12-3.checkpoint"] {
-            assert_eq!(snapshot_id(other), None, "{other}");
-        }
     }
 }

@@ -8,7 +8,10 @@ mod bootstrap_file;
 mod dynamic_quorum;
 mod metadata_log;
 mod quorum_state;
+mod snapshot_file;
+mod snapshots;
 mod startup;
+mod take_snapshot;
 mod task;
 
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use ottla_protocol::{ErrorCode, Uuid};
 use tokio::sync::{mpsc, oneshot};
 
 pub use metadata_log::MetadataLogError;
+pub use snapshots::MetadataLogOptions;
 pub use startup::{ControllerStartup, NewCluster, Started, StartupError, start};
 
 /// What the operation answers once its records are committed, or why they are not.

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::metadata_log::{Loaded, MetadataLog, MetadataLogError};
 use super::quorum_state::QuorumState;
+use super::snapshots::MetadataLogOptions;
 use super::task::ControllerTask;
 use super::{ControllerHandle, Request, Shared, bootstrap_file, dynamic_quorum};
 use crate::clock::now_ms;
@@ -29,6 +30,8 @@ pub struct ControllerStartup {
     pub metadata_log_dir: PathBuf,
     /// Its id.
     pub directory_id: Uuid,
+    /// Settings of the metadata log.
+    pub metadata_log: MetadataLogOptions,
     /// Settings of the core.
     pub options: ControllerOptions,
     /// The configuration keys.
@@ -105,7 +108,7 @@ pub fn start(startup: ControllerStartup) -> Result<Started, StartupError> {
     format(&startup, now)?;
     let mut controller = Controller::new(startup.options.clone(), startup.schema.clone());
     let mut loader = MetadataLoader::new(|_, _| true);
-    let mut log = MetadataLog::open(&startup.metadata_log_dir, now, |loaded| {
+    let mut log = MetadataLog::open(&startup.metadata_log_dir, startup.metadata_log, now, |loaded| {
         let replayed = match loaded {
             Loaded::Snapshot(records, provenance) => records
                 .iter()
@@ -117,17 +120,23 @@ pub fn start(startup: ControllerStartup) -> Result<Started, StartupError> {
         };
         replayed.map_err(|why| why.to_string())
     })?;
-    controller.set_kraft_version(log.kraft_version);
+    controller.set_kraft_version(log.quorum.kraft_version);
     begin_term(&startup, &mut log, now)?;
     let shared = Arc::new(Shared {
         leader_epoch: log.leader_epoch,
-        kraft_version: log.kraft_version,
+        kraft_version: log.quorum.kraft_version,
         directory_id: startup.directory_id,
         listeners: startup.controller_endpoints.clone(),
         log_end_offset: AtomicI64::new(log.log_end_offset()),
     });
-    let mut task =
-        ControllerTask { controller, loader, log, shared: shared.clone(), random: Random::default() };
+    let mut task = ControllerTask {
+        controller,
+        loader,
+        log,
+        shared: shared.clone(),
+        random: Random::default(),
+        snapshot: None,
+    };
     activate(&startup, &mut task, now)?;
     let broker_epoch = register(&startup, &mut task, now)?;
     let image = task.commit()?.ok_or_else(|| StartupError::Refused("the metadata log is empty".into()))?;
@@ -162,7 +171,7 @@ fn begin_term(startup: &ControllerStartup, log: &mut MetadataLog, now_ms: i64) -
         voted_id: node_id,
         voted_directory_id: startup.directory_id,
     };
-    state.write(log.dir(), log.kraft_version, &[node_id]).map_err(io)?;
+    state.write(log.dir(), log.quorum.kraft_version, &[node_id]).map_err(io)?;
     Ok(log.become_leader(leader_epoch, node_id, now_ms)?)
 }
 

@@ -1,21 +1,28 @@
 //! The task that owns the controller and its log.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ottla_controller::{Controller, ControllerResult, RequestContext, RequestOrigin};
 use ottla_metadata::{MetadataLoader, MetadataProvenance, PublishedImage};
 use ottla_protocol::messages::BrokerHeartbeatRequest;
 use ottla_protocol::{ErrorCode, Uuid};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 use super::metadata_log::{MetadataLog, MetadataLogError};
+use super::take_snapshot::SnapshotTaken;
 use super::{Operation, Request, Respond, Shared};
 use crate::clock::now_ms;
 use crate::random::Random;
 
 /// Operations that share one fsync at most.
 const BATCH_MAX: usize = 256;
+/// How often a snapshot or old metadata may be due by time alone. Both are measured in hours.
+const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 /// Version of the heartbeats of this node to itself.
 const HEARTBEAT_VERSION: i16 = 2;
 
@@ -26,6 +33,16 @@ pub(super) struct ControllerTask {
     pub(super) log: MetadataLog,
     pub(super) shared: Arc<Shared>,
     pub(super) random: Random,
+    /// The snapshot that is being written.
+    pub(super) snapshot: Option<JoinHandle<io::Result<SnapshotTaken>>>,
+}
+
+/// Waits for the snapshot that is being written; for ever if there is none.
+async fn finished(snapshot: &mut Option<JoinHandle<io::Result<SnapshotTaken>>>) -> io::Result<SnapshotTaken> {
+    let Some(handle) = snapshot else { return std::future::pending().await };
+    let outcome = handle.await.unwrap_or_else(|why| Err(io::Error::other(why)));
+    *snapshot = None;
+    outcome
 }
 
 impl ControllerTask {
@@ -36,11 +53,51 @@ impl ControllerTask {
         mut publish: impl FnMut(&PublishedImage) -> Option<BrokerHeartbeatRequest>,
     ) {
         let mut batch = Vec::new();
-        while requests.recv_many(&mut batch, BATCH_MAX).await > 0 {
-            self.run_batch(std::mem::take(&mut batch), &mut publish);
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                count = requests.recv_many(&mut batch, BATCH_MAX) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.run_batch(std::mem::take(&mut batch), &mut publish);
+                }
+                outcome = finished(&mut self.snapshot) => self.end_snapshot(outcome),
+                _ = look.tick() => self.tick(),
+            }
+            self.begin_snapshot();
+        }
+        if let Some(snapshot) = self.snapshot.take() {
+            let outcome = snapshot.await.unwrap_or_else(|why| Err(io::Error::other(why)));
+            self.end_snapshot(outcome);
         }
         if let Err(why) = self.log.close(now_ms()) {
             tracing::error!(%why, "the metadata log was not closed in order");
+        }
+    }
+
+    /// Begins a snapshot if one is due. It is written on a thread that may block.
+    fn begin_snapshot(&mut self) {
+        // In the middle of a transaction the image ends where a batch need not.
+        if self.snapshot.is_none()
+            && !self.loader.is_in_transaction()
+            && let Some(job) = self.log.snapshot_due(self.loader.image(), now_ms())
+        {
+            self.snapshot = Some(tokio::task::spawn_blocking(|| job.run()));
+        }
+    }
+
+    fn end_snapshot(&mut self, outcome: io::Result<SnapshotTaken>) {
+        if let Err(why) = self.log.snapshot_taken(outcome, now_ms()) {
+            tracing::error!(%why, "old metadata could not be removed");
+        }
+    }
+
+    fn tick(&mut self) {
+        if let Err(why) = self.log.tick(now_ms()) {
+            tracing::error!(%why, "old metadata could not be removed");
         }
     }
 
