@@ -61,7 +61,7 @@ pub fn write(
     };
     let voters = encode_message(&VotersRecord { version: 0, voters: vec![voter] }, 0);
     let voters = voters.map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
-    let quorum = QuorumRecords { kraft_version: KRAFT_VERSION, voters: Some(voters.into()) };
+    let quorum = QuorumRecords { kraft_version: KRAFT_VERSION, voters: Some(voters) };
     let dir = metadata_log_dir.join(DIR_NAME);
     fs::create_dir_all(&dir)?;
     snapshot_file::create(&dir, &ID.file_name(), |file| {
