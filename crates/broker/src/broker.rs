@@ -13,6 +13,7 @@ use crate::drivers::controller::ControllerHandle;
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
+use crate::flusher::Flusher;
 use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
@@ -33,6 +34,8 @@ pub struct Broker {
     pub partitions: Arc<Partitions>,
     /// Their logs.
     pub logs: Arc<LogManager>,
+    /// Makes durable what must be before it is acknowledged.
+    pub flusher: Flusher,
     /// The controller.
     pub controller: ControllerHandle,
     /// The group coordinator.

@@ -169,6 +169,9 @@ impl Dispatcher {
     ) -> Result<Reply, String> {
         match produce::handle(&context, &self.broker, request) {
             produce::Outcome::Respond(response) => encode_for(&context, &response, Vec::new()),
+            produce::Outcome::Wait(durability, response) => started(async move {
+                answer(encode_for(&context, &durability.finish(response).await, Vec::new()))
+            }),
             produce::Outcome::Silent => Ok(Reply::None),
             produce::Outcome::Close(why) => Err(why),
         }

@@ -22,6 +22,7 @@ pub mod dispatch;
 pub mod drivers;
 pub mod dynamic_config;
 pub mod fetch_session;
+mod flusher;
 pub mod follow;
 pub mod handlers;
 pub mod internal_topics;

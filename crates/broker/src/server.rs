@@ -29,6 +29,7 @@ use crate::drivers::controller::{
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
+use crate::flusher::Flusher;
 use crate::follow::Follower;
 use crate::loggers::Loggers;
 use crate::partitions::Partitions;
@@ -115,6 +116,7 @@ impl Server {
             topic.partitions.iter().flatten().for_each(|partition| partition.fetch_waiters.wake_all());
         }
         self.net.shutdown(ottla_net::SHUTDOWN_GRACE);
+        self.broker.flusher.stop();
         self.background.stop();
         let _ = self.stop_control.send(());
         let _ = self.control.join();
@@ -262,6 +264,7 @@ fn wire_up(
         shared_config,
         partitions: Arc::new(Partitions::default()),
         logs,
+        flusher: Flusher::default(),
         controller: started.handle.clone(),
         groups,
         fetch_sessions: FetchSessions::new(

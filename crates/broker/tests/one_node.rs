@@ -25,11 +25,16 @@ const TOPIC: &str = "greetings";
 const NO_TIMESTAMP: i64 = -1;
 
 fn start(dir: &std::path::Path) -> Server {
-    let properties = RawMap::from([
+    start_with(dir, &[])
+}
+
+fn start_with(dir: &std::path::Path, more: &[(&str, &str)]) -> Server {
+    let mut properties = RawMap::from([
         ("log.dirs".to_string(), dir.display().to_string()),
         ("listeners".to_string(), "PLAINTEXT://127.0.0.1:0".to_string()),
         ("group.initial.rebalance.delay.ms".to_string(), "0".to_string()),
     ]);
+    properties.extend(more.iter().map(|(key, value)| (key.to_string(), value.to_string())));
     let (config, _) = BrokerConfig::from_properties(&properties).expect("a valid configuration");
     Server::start(config, NodeOptions::default()).expect("the node starts")
 }
@@ -211,5 +216,38 @@ fn every_listed_version_of_every_api_is_answered() {
     // A version that nobody knows is answered with the ranges, in version 0.
     let refused = c.call_unknown_version(&request, 4, 99);
     assert_eq!(refused.error_code, ErrorCode::UnsupportedVersion.code());
+    server.shutdown();
+}
+
+#[test]
+fn with_flush_messages_what_is_acknowledged_is_durable_and_then_visible() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = start_with(dir.path(), &[("log.flush.interval.messages", "1")]);
+    create_topic(&mut client(&server));
+    // Several at once, so that some share an fsync.
+    let producers: Vec<_> = (0..4)
+        .map(|producer| {
+            let mut c = client(&server);
+            std::thread::spawn(move || {
+                let produced = (0..10).map(|number| {
+                    let value = format!("{producer}-{number}");
+                    let response = produce(&mut c, TOPIC, &[&value], BatchOptions::default());
+                    let partition = &response.responses[0].partition_responses[0];
+                    assert_eq!(partition.error_code, 0);
+                    // Acknowledged is visible, for everybody.
+                    assert_eq!(fetch(&mut c, partition.base_offset).1.first(), Some(&value));
+                    (partition.base_offset, value)
+                });
+                produced.collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let mut acknowledged: Vec<_> = producers.into_iter().flat_map(|p| p.join().expect("produces")).collect();
+    acknowledged.sort();
+    let (_, values) = fetch(&mut client(&server), 0);
+    assert_eq!(acknowledged, (0..40).zip(values).collect::<Vec<(i64, String)>>());
+    server.shutdown();
+    let server = start(dir.path());
+    assert_eq!(fetch(&mut client(&server), 0).1.len(), 40);
     server.shutdown();
 }

@@ -16,6 +16,7 @@ use ottla_protocol::{ErrorCode, Records, Str};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
+use crate::flusher::Flushed;
 use crate::internal_topics;
 use crate::partitions::{AppendRefused, HostedTopic};
 
@@ -28,6 +29,8 @@ const ADMIN_CLIENT_ID: &str = "__admin_client";
 pub enum Outcome {
     /// With an answer.
     Respond(ProduceResponse),
+    /// With an answer, once what it says is durable.
+    Wait(Durability, ProduceResponse),
     /// Without one: acks=0.
     Silent,
     /// With the end of the connection: acks=0 and an error, which the producer can learn in no other way.
@@ -38,6 +41,7 @@ pub enum Outcome {
 pub fn handle(ctx: &RequestContext, broker: &Broker, request: ProduceRequest) -> Outcome {
     let acks = request.acks;
     let mut first_error = None;
+    let mut durability = Durability::default();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let hosted = if ctx.api_version >= TOPIC_ID_VERSION {
@@ -49,7 +53,10 @@ pub fn handle(ctx: &RequestContext, broker: &Broker, request: ProduceRequest) ->
             .partition_data
             .iter()
             .map(|data| match append(ctx, broker, acks, &topic, hosted.as_deref(), data) {
-                Ok(response) => response,
+                Ok((response, flushed)) => {
+                    durability.add(responses.len(), data.index, flushed);
+                    response
+                }
                 Err(refused) => {
                     first_error.get_or_insert(refused.error);
                     respond_refused(data.index, refused)
@@ -67,7 +74,32 @@ pub fn handle(ctx: &RequestContext, broker: &Broker, request: ProduceRequest) ->
         (0, Some(error)) => Outcome::Close(format!(
             "a Produce with acks=0 failed with {error}, which only a closed connection can tell"
         )),
-        _ => Outcome::Respond(ProduceResponse { responses, ..Default::default() }),
+        _ if durability.0.is_empty() => Outcome::Respond(ProduceResponse { responses, ..Default::default() }),
+        _ => Outcome::Wait(durability, ProduceResponse { responses, ..Default::default() }),
+    }
+}
+
+/// The partitions of a request that `flush.messages` makes wait for an fsync: place of the topic, partition.
+#[derive(Default)]
+pub struct Durability(Vec<(usize, i32, Flushed)>);
+
+impl Durability {
+    fn add(&mut self, topic: usize, partition: i32, flushed: Option<Flushed>) {
+        self.0.extend(flushed.map(|flushed| (topic, partition, flushed)));
+    }
+
+    /// Waits for all; what could not be made durable becomes an error in the response.
+    pub async fn finish(self, mut response: ProduceResponse) -> ProduceResponse {
+        for (topic, partition, flushed) in self.0 {
+            // Without an answer the broker is stopping.
+            let outcome = flushed.await.unwrap_or(Err(ErrorCode::NotLeaderOrFollower));
+            let Err(error) = outcome else { continue };
+            let partitions = response.responses.get_mut(topic).map(|t| &mut t.partition_responses);
+            if let Some(p) = partitions.into_iter().flatten().find(|p| p.index == partition) {
+                *p = respond_refused(partition, AppendRefused::plain(error));
+            }
+        }
+        response
     }
 }
 
@@ -78,7 +110,7 @@ fn append(
     topic: &TopicProduceData,
     hosted: Option<&HostedTopic>,
     data: &PartitionProduceData,
-) -> Result<PartitionProduceResponse, AppendRefused> {
+) -> Result<(PartitionProduceResponse, Option<Flushed>), AppendRefused> {
     let Some(hosted) = hosted else {
         let by_id =
             ctx.api_version >= TOPIC_ID_VERSION && broker.image().topics.topic_name(topic.topic_id).is_none();
@@ -99,14 +131,16 @@ fn append(
     let records = data.records.as_ref().and_then(Records::bytes).unwrap_or(&empty);
     validate(ctx.api_version, records)?;
     let info = partition.append_as_leader(records, ctx.now_ms)?;
-    Ok(PartitionProduceResponse {
+    let flushed = info.flush_due.then(|| broker.flusher.flush(partition, info.last_offset + 1, info.size));
+    let response = PartitionProduceResponse {
         index: data.index,
         error_code: ErrorCode::None.code(),
         base_offset: info.base_offset,
         log_append_time_ms: info.log_append_time_ms,
         log_start_offset: info.log_start_offset,
         ..Default::default()
-    })
+    };
+    Ok((response, flushed))
 }
 
 /// What the version of the request demands of the batch, and what is not served yet.

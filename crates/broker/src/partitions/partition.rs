@@ -11,6 +11,7 @@ use ottla_storage::{
     AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError, TransactionVersion,
 };
 
+use crate::flusher::FlushWaiters;
 use crate::waiting::FetchWaiters;
 
 /// A partition hosted by this broker.
@@ -27,6 +28,8 @@ pub struct Partition {
     leader_epoch: AtomicI32,
     /// Fetches that wait for records here.
     pub fetch_waiters: FetchWaiters,
+    /// Produces that wait for the next fsync.
+    pub flush_waiters: FlushWaiters,
 }
 
 /// How far a reader may see.
@@ -119,6 +122,7 @@ impl Partition {
             log: ArcSwapOption::new(log),
             leader_epoch: AtomicI32::new(leader_epoch),
             fetch_waiters: FetchWaiters::default(),
+            flush_waiters: FlushWaiters::default(),
         }
     }
 
@@ -162,12 +166,26 @@ impl Partition {
         }
     }
 
-    /// Appends one batch of a client and makes it visible.
+    /// Appends one batch of a client and makes it visible; or, if the answer's `flush_due` says so, leaves that to the
+    /// [`Flusher`](crate::flusher::Flusher): it may be acknowledged only when it is durable.
     ///
     /// # Errors
     /// As Kafka answers them.
     pub fn append_as_leader(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
         self.append(records, now_ms, AppendOrigin::Client)
+    }
+
+    /// Makes the log durable up to `offset`, and what is durable visible: `bytes` more than before. Blocks on the disk.
+    ///
+    /// # Errors
+    /// KAFKA_STORAGE_ERROR, also when the log's directory is offline.
+    pub fn flush_and_show(&self, offset: i64, bytes: usize, now_ms: i64) -> Result<(), ErrorCode> {
+        let log = self.log()?;
+        log.flush_up_to(offset, now_ms).map_err(|why| why.code())?;
+        if log.maybe_increment_high_watermark(offset) {
+            self.fetch_waiters.bytes_added(bytes);
+        }
+        Ok(())
     }
 
     /// Appends one batch of a coordinator of this broker.
@@ -190,11 +208,12 @@ impl Partition {
             origin,
             now_ms,
             transaction_version: TransactionVersion::Legacy,
+            defer_flush: origin == AppendOrigin::Client,
             ..Default::default()
         };
         let info = log.append_as_leader(records, &options).map_err(|why| refused(why, &log))?;
         // The only replica is in sync with itself: what is appended is replicated.
-        if log.maybe_increment_high_watermark(info.last_offset + 1) {
+        if !info.flush_due && log.maybe_increment_high_watermark(info.last_offset + 1) {
             self.fetch_waiters.bytes_added(info.size);
         }
         Ok(info)

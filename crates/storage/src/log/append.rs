@@ -149,7 +149,6 @@ impl PartitionLog {
                     info.last_offset = duplicate.last_offset;
                     info.log_append_time_ms = duplicate.timestamp;
                     (info.size, info.duplicate) = (0, true);
-                    return Ok(info);
                 }
                 ProducerCheck::Accepted(updates) => {
                     self.write(&mut state, &[batch], &validated.parts(), options.now_ms, updates)?;
@@ -157,6 +156,7 @@ impl PartitionLog {
             }
             (info, state.config.flush_messages)
         };
+        // Also of a duplicate: what was not durable when it was first written may still not be.
         let flush_to = info.last_offset + 1;
         if flush_to.saturating_sub(self.recovery_point()) >= flush_messages {
             if options.defer_flush {

@@ -12,6 +12,9 @@ use ottla_protocol::records::{BatchBuilder, BatchOptions, ControlRecordType, con
 
 use super::metadata_log::BATCH_BYTES_MAX;
 
+/// Of a file that is being written. Kafka removes what it finds of that name (`Snapshots.PARTIAL_SUFFIX`).
+pub const PARTIAL_SUFFIX: &str = ".part";
+
 /// What a snapshot is called by: everything before an offset is in it. Ordered as snapshots follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SnapshotId {
@@ -123,8 +126,7 @@ pub fn create(
     name: &str,
     content: impl FnOnce(BufWriter<File>) -> io::Result<BufWriter<File>>,
 ) -> io::Result<PathBuf> {
-    // A name that Kafka removes when it finds it (`Snapshots.PARTIAL_SUFFIX`).
-    let temporary = dir.join(format!("{name}.part"));
+    let temporary = dir.join(format!("{name}{PARTIAL_SUFFIX}"));
     let file = content(BufWriter::new(File::create(&temporary)?))?;
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     let path = dir.join(name);

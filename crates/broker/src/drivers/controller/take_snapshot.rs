@@ -41,7 +41,13 @@ impl SnapshotState {
         self.known.clear();
         for entry in std::fs::read_dir(dir)? {
             let entry = entry?;
-            let Some(id) = entry.file_name().to_str().and_then(SnapshotId::parse) else { continue };
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| name.ends_with(snapshot_file::PARTIAL_SUFFIX)) {
+                // Left by a process that ended while it wrote.
+                std::fs::remove_file(entry.path())?;
+                continue;
+            }
+            let Some(id) = name.to_str().and_then(SnapshotId::parse) else { continue };
             let file = entry.metadata()?;
             let age = file.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let log_time_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
