@@ -1,6 +1,7 @@
 //! What is to be done from time to time, for a background thread that wakes about once a second.
 
 use super::LogManager;
+use super::disk_space::DiskWatch;
 
 /// How often, in ms.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,8 @@ pub struct HousekeepingOptions {
     pub high_watermark_checkpoint_ms: i64,
     /// `producer.id.expiration.check.interval.ms`.
     pub producer_expiration_check_ms: i64,
+    /// Look how much space is left on the disks.
+    pub disk_space_ms: i64,
     /// Close files and free memory that were not used for so long.
     pub idle_ms: i64,
 }
@@ -30,6 +33,7 @@ impl Default for HousekeepingOptions {
             log_start_offset_checkpoint_ms: 60_000,
             high_watermark_checkpoint_ms: 5_000,
             producer_expiration_check_ms: 600_000,
+            disk_space_ms: 30_000,
             idle_ms: 30_000,
         }
     }
@@ -65,7 +69,9 @@ pub struct Housekeeping {
     log_start_offsets: Every,
     high_watermarks: Every,
     producers: Every,
+    disk_space: Every,
     idle: Every,
+    disk_watches: Vec<DiskWatch>,
 }
 
 impl Housekeeping {
@@ -79,7 +85,9 @@ impl Housekeeping {
             log_start_offsets: every(options.log_start_offset_checkpoint_ms),
             high_watermarks: every(options.high_watermark_checkpoint_ms),
             producers: every(options.producer_expiration_check_ms),
+            disk_space: every(options.disk_space_ms),
             idle: every(options.idle_ms),
+            disk_watches: Vec::new(),
         }
     }
 
@@ -103,6 +111,9 @@ impl Housekeeping {
         }
         if self.producers.is_due(now_ms) {
             manager.logs().iter().for_each(|log| log.remove_expired_producers(now_ms));
+        }
+        if self.disk_space.is_due(now_ms) {
+            manager.watch_disk_space(&mut self.disk_watches, now_ms);
         }
         if self.idle.is_due(now_ms) {
             manager.trim_memory();

@@ -17,6 +17,7 @@
 mod checkpoints;
 mod create;
 mod dirs;
+mod disk_space;
 mod housekeeping;
 mod load;
 mod move_log;
