@@ -10,6 +10,7 @@ use ottla_protocol::TopicPartition;
 use ottla_storage::{Housekeeping, HousekeepingOptions, LogManager, MoveProgress};
 
 use crate::clock::now_ms;
+use crate::directories::{DirectoryNews, Placement};
 use crate::partitions::Partitions;
 
 /// How often the thread looks whether something is due.
@@ -29,6 +30,7 @@ impl Background {
     pub fn start(
         logs: Arc<LogManager>,
         partitions: Arc<Partitions>,
+        directories: DirectoryNews,
         config: &StorageConfig,
     ) -> std::io::Result<Self> {
         let options = HousekeepingOptions {
@@ -43,7 +45,7 @@ impl Background {
         let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("ottla-background".into())
-            .spawn(move || run(&logs, &partitions, &options, &stopped))?;
+            .spawn(move || run(&logs, &partitions, &directories, &options, &stopped))?;
         Ok(Self { stop, thread: Some(thread) })
     }
 
@@ -56,12 +58,18 @@ impl Background {
     }
 }
 
-fn run(logs: &LogManager, partitions: &Partitions, options: &HousekeepingOptions, stopped: &Receiver<()>) {
+fn run(
+    logs: &LogManager,
+    partitions: &Partitions,
+    directories: &DirectoryNews,
+    options: &HousekeepingOptions,
+    stopped: &Receiver<()>,
+) {
     let mut housekeeping = Housekeeping::new(options, now_ms());
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
         housekeeping.tick(logs, now_ms());
         for partition in logs.future_logs().iter().map(|log| log.partition().clone()) {
-            move_on(logs, partitions, &partition);
+            move_on(logs, partitions, directories, &partition);
             if stopped.try_recv().is_ok() {
                 return;
             }
@@ -70,14 +78,22 @@ fn run(logs: &LogManager, partitions: &Partitions, options: &HousekeepingOptions
 }
 
 /// Copies until nothing is left, or something is wrong.
-fn move_on(logs: &LogManager, partitions: &Partitions, partition: &TopicPartition) {
+fn move_on(
+    logs: &LogManager,
+    partitions: &Partitions,
+    directories: &DirectoryNews,
+    partition: &TopicPartition,
+) {
     loop {
         match logs.continue_move(partition, now_ms()) {
             Ok(MoveProgress::Behind(_)) => {}
             Ok(MoveProgress::Done(log)) => {
                 tracing::info!(%partition, dir = %log.log_dir().path().display(), "the partition has moved");
                 if let Some(hosted) = partitions.get(&partition.topic, partition.partition) {
+                    let directory = log.log_dir().id();
                     hosted.replace_log(Some(log));
+                    let (topic, partition) = (hosted.topic_id, hosted.index);
+                    directories.placed(vec![Placement { topic, partition, directory }]);
                 }
                 return;
             }

@@ -12,6 +12,7 @@ use ottla_storage::{CreateOptions, LogManager};
 
 use crate::clock::now_ms;
 use crate::cordon;
+use crate::directories::{DirectoryNews, Placement};
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::internal_topics::CONSUMER_OFFSETS;
@@ -27,6 +28,8 @@ pub struct Follower {
     pub logs: Arc<LogManager>,
     /// Groups follow the partitions of the offsets topic.
     pub groups: GroupCoordinator,
+    /// Told of replicas that lie elsewhere than the metadata says.
+    pub directories: DirectoryNews,
     /// Settings.
     pub config: Arc<SharedConfig>,
     /// What everybody sees.
@@ -58,6 +61,7 @@ impl Follower {
         self.groups
             .topics_deleted(changes.deleted_topics.iter().map(|(id, name)| (*id, name.clone())).collect());
         self.image.store(image.clone());
+        self.directories.placed(self.misplaced(&local));
         self.elect_coordinators(&local, image);
         self.is_first = false;
         cordon::heartbeat(self.node_id, &self.config.broker(), &self.logs, image)
@@ -109,6 +113,19 @@ impl Follower {
             }
             self.partitions.put(topic);
         }
+    }
+
+    /// The replicas that lie in another directory than the metadata says, if it says any. Where a broker has but one,
+    /// the controller knows which without being told.
+    fn misplaced(&self, local: &LocalReplicaChanges) -> Vec<Placement> {
+        let placement = |replica: &LocalReplica| {
+            let partition = self.partitions.get(&replica.topic, replica.partition)?;
+            let directory = partition.log().ok()?.log_dir().id();
+            let known = replica.registration.directory(self.node_id)?;
+            let placement = Placement { topic: replica.topic_id, partition: replica.partition, directory };
+            (known != directory).then_some(placement)
+        };
+        local.leaders.iter().chain(&local.followers).filter_map(placement).collect()
     }
 
     fn host(&self, replica: &LocalReplica, config: &Arc<ottla_storage::LogConfig>) -> Partition {

@@ -22,12 +22,14 @@ use crate::broker::Broker;
 use crate::clock::now_ms;
 use crate::config_schema::BrokerConfigSchema;
 use crate::cordon;
+use crate::directories::{self, Directories, DirectoryNews, PendingNews};
 use crate::dispatch::Dispatcher;
 use crate::drivers::controller::{
     self, ControllerStartup, MetadataLogOptions, NewCluster, Started, StartupError,
 };
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::dynamic_config::SharedConfig;
+use crate::fatal::{Fatal, FatalReason};
 use crate::fetch_session::FetchSessions;
 use crate::flusher::Flusher;
 use crate::follow::Follower;
@@ -76,6 +78,7 @@ pub struct Server {
     control: JoinHandle<()>,
     stop_control: tokio::sync::oneshot::Sender<()>,
     broker_epoch: i64,
+    fatal: Option<FatalReason>,
 }
 
 impl Server {
@@ -84,24 +87,53 @@ impl Server {
     /// # Errors
     /// When a directory, the metadata log or a socket can't be used.
     pub fn start(config: BrokerConfig, mut options: NodeOptions) -> Result<Self, ServerError> {
-        let logs = Arc::new(open_dirs(&config, &options)?);
+        let (directories, pending) = directories::news();
+        let (fatal, fatal_reason) = Fatal::new();
+        let logs = Arc::new(open_dirs(&config, &options, directories.clone())?);
         let bound = ottla_net::Server::bind(net_options(&config))?;
         let shared_config = Arc::new(SharedConfig::new(config.clone()));
-        let started = start_controller(&config, &options, &logs, &bound, &shared_config)?;
+        let started = start_controller(&config, &options, &logs, &bound, &shared_config, &fatal)?;
         shared_config.update(&started.image.image);
         load_logs(&config, &logs, &shared_config, &started.image.image)?;
         let broker_epoch = started.broker_epoch;
         let loggers = options.loggers.take().unwrap_or_else(|| Loggers::new("INFO", Box::new(|_| {})));
-        let (broker, control, stop_control, net) =
-            wire_up(config, logs, shared_config, started, bound, loggers)?;
-        let background =
-            Background::start(broker.logs.clone(), broker.partitions.clone(), &broker.config.storage)?;
-        Ok(Self { broker, net, background, control, stop_control, broker_epoch })
+        let (broker, control, stop_control, net) = wire_up(
+            config,
+            logs,
+            shared_config,
+            started,
+            bound,
+            loggers,
+            (directories.clone(), pending, fatal),
+        )?;
+        let background = Background::start(
+            broker.logs.clone(),
+            broker.partitions.clone(),
+            directories,
+            &broker.config.storage,
+        )?;
+        let fatal = Some(fatal_reason);
+        Ok(Self { broker, net, background, control, stop_control, broker_epoch, fatal })
     }
 
     /// Listeners by name, and where they listen.
     pub fn addresses(&self) -> &[(String, SocketAddr)] {
         self.net.addresses()
+    }
+
+    /// Comes with a reason when the node can't go on and must be shut down: its directories have failed. To be waited for
+    /// once; afterwards it never comes.
+    pub fn fatal(&mut self) -> impl Future<Output = String> + use<> {
+        let reason = self.fatal.take();
+        async move {
+            match reason {
+                Some(reason) => match reason.await {
+                    Ok(why) => why,
+                    Err(_) => std::future::pending().await,
+                },
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// The broker's parts.
@@ -124,10 +156,15 @@ impl Server {
     }
 }
 
-fn open_dirs(config: &BrokerConfig, options: &NodeOptions) -> Result<LogManager, OpenError> {
+fn open_dirs(
+    config: &BrokerConfig,
+    options: &NodeOptions,
+    directories: DirectoryNews,
+) -> Result<LogManager, OpenError> {
     let dirs = config.storage.log_dirs.iter().map(PathBuf::from).collect();
     let mut manager = LogManagerOptions::new(dirs, config.node_id);
     manager.cluster_id = options.cluster_id.clone();
+    manager.on_offline = Some(Arc::new(move |dir| directories.failed(dir.id())));
     manager.context.producer_id_expiration_ms = i64::from(config.storage.producer_id_expiration_ms);
     manager.context.max_transaction_timeout_ms = config.topics.transaction_max_timeout_ms;
     LogManager::open(manager)
@@ -139,6 +176,7 @@ fn start_controller(
     logs: &LogManager,
     bound: &BoundServer,
     shared_config: &Arc<SharedConfig>,
+    fatal: &Fatal,
 ) -> Result<Started, ServerError> {
     let metadata_log_dir = PathBuf::from(&config.storage.metadata_log_dir);
     let directory_id = logs.log_dir(&metadata_log_dir).map_or(Uuid::ZERO, |dir| dir.id());
@@ -166,6 +204,7 @@ fn start_controller(
         cordoned_log_dirs: cordon::directories(config, logs),
         dynamic_quorum: config.quorum.voters.is_empty() && !config.quorum.bootstrap_servers.is_empty(),
         new_cluster: options.new_cluster.clone(),
+        fatal: fatal.clone(),
     };
     Ok(controller::start(startup)?)
 }
@@ -254,6 +293,7 @@ fn wire_up(
     started: Started,
     bound: BoundServer,
     loggers: Loggers,
+    (directories, pending, fatal): (DirectoryNews, PendingNews, Fatal),
 ) -> Result<Wired, ServerError> {
     let (groups, groups_task) = GroupCoordinator::new(group_config(&config));
     let random = Random::default();
@@ -286,6 +326,7 @@ fn wire_up(
         groups: broker.groups.clone(),
         config: broker.shared_config.clone(),
         image: broker.image.clone(),
+        directories,
         on_broker_config: Box::new(|_| {}),
         is_first: true,
     };
@@ -294,6 +335,13 @@ fn wire_up(
     let net = bound.serve(move |_| Dispatcher::new(for_service.clone()))?;
     let quotas = net.quotas().clone();
     follower.on_broker_config = Box::new(move |config| update_quotas(&quotas, &config.broker().sockets));
+    let directories = Directories {
+        node_id: broker.node_id,
+        logs: broker.logs.clone(),
+        controller: broker.controller.clone(),
+        image: broker.image.clone(),
+        fatal,
+    };
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let control = std::thread::Builder::new().name("ottla-control".into()).spawn(move || {
@@ -301,6 +349,8 @@ fn wire_up(
             tokio::select! {
                 () = started.run(|image| follower.follow(image)) => {}
                 () = groups_task => {}
+                // It ends only with the last of those who may have news.
+                () = directories.run(pending) => {}
                 _ = stopped => {}
             }
         });

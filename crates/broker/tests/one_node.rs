@@ -251,3 +251,46 @@ fn with_flush_messages_what_is_acknowledged_is_durable_and_then_visible() {
     assert_eq!(fetch(&mut client(&server), 0).1.len(), 40);
     server.shutdown();
 }
+
+/// Waits until something that happens on another thread has happened.
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_controller_knows_directories_and_their_failures_and_without_one_the_node_ends() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dirs: Vec<_> = ["a", "b"].map(|name| dir.path().join(name)).into();
+    let listed = format!("{},{}", dirs[0].display(), dirs[1].display());
+    let mut server = start_with(dir.path(), &[("log.dirs", &listed)]);
+    create_topic(&mut client(&server));
+    let broker = server.broker().clone();
+    let registered = |partition: i32| {
+        let image = broker.image();
+        let known = image.topics.partition(TOPIC, partition).expect("a partition");
+        (known.directory(broker.node_id).expect("a directory"), known.leader)
+    };
+    let lies_in = |partition: i32| {
+        broker.partitions.get(TOPIC, partition).and_then(|p| p.log().ok()).map(|log| log.log_dir().clone())
+    };
+    let placed: Vec<_> = (0..2).map(|partition| lies_in(partition).expect("a log")).collect();
+    assert_ne!(placed[0].id(), placed[1].id(), "each directory has one");
+    for partition in 0..2 {
+        let id = placed[partition as usize].id();
+        eventually("the controller knows the directory", || registered(partition).0 == id);
+    }
+    // The metadata log lies in the first directory; the other one fails first.
+    let second = placed.iter().position(|d| d.path() == dirs[1]).expect("one is there");
+    placed[second].fail("a test", std::io::Error::other("a broken disk"));
+    eventually("the partition has no leader", || registered(second as i32).1 == -1);
+    assert_ne!(registered(1 - second as i32).1, -1);
+    placed[1 - second].fail("a test", std::io::Error::other("a broken disk"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let why = runtime.block_on(server.fatal());
+    assert!(why.contains("all log directories"), "{why}");
+    server.shutdown();
+}

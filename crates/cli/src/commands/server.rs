@@ -50,15 +50,18 @@ pub fn run(args: Args) -> Result<()> {
         loggers: Some(loggers),
     };
     let node_id = config.node_id;
-    let server = Server::start(config, options).context("the node does not start")?;
+    let mut server = Server::start(config, options).context("the node does not start")?;
     for (listener, address) in server.addresses() {
         tracing::info!(listener, %address, node_id, "ready");
     }
-    wait_for_signal()?;
+    let fatal = wait_for_end(server.fatal())?;
     tracing::info!("stopping");
     server.shutdown();
     tracing::info!("stopped");
-    Ok(())
+    match fatal {
+        Some(why) => anyhow::bail!("the node could not go on: {why}"),
+        None => Ok(()),
+    }
 }
 
 fn init_log() -> Loggers {
@@ -149,16 +152,17 @@ fn new_cluster(args: &Args) -> Result<NewCluster> {
     Ok(NewCluster { metadata_version, features })
 }
 
-fn wait_for_signal() -> Result<()> {
+/// Waits for a signal, or for a reason why the node can't go on.
+fn wait_for_end(fatal: impl Future<Output = String>) -> Result<Option<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => Ok(None),
+            _ = interrupt.recv() => Ok(None),
+            why = fatal => Ok(Some(why)),
         }
-        Ok(())
     })
 }

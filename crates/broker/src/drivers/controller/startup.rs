@@ -22,6 +22,7 @@ use super::snapshots::MetadataLogOptions;
 use super::task::ControllerTask;
 use super::{ControllerHandle, Request, Shared, bootstrap_file, dynamic_quorum};
 use crate::clock::now_ms;
+use crate::fatal::Fatal;
 use crate::random::Random;
 
 /// What the controller needs to start.
@@ -50,6 +51,8 @@ pub struct ControllerStartup {
     pub dynamic_quorum: bool,
     /// Levels of features for a new cluster, where they are not the defaults.
     pub new_cluster: NewCluster,
+    /// Raised when the metadata can't be written any more.
+    pub fatal: Fatal,
 }
 
 /// What a cluster begins with.
@@ -136,6 +139,7 @@ pub fn start(startup: ControllerStartup) -> Result<Started, StartupError> {
         shared: shared.clone(),
         random: Random::default(),
         snapshot: None,
+        fatal: startup.fatal.clone(),
     };
     activate(&startup, &mut task, now)?;
     let broker_epoch = register(&startup, &mut task, now)?;

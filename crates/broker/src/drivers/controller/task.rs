@@ -17,6 +17,7 @@ use super::metadata_log::{MetadataLog, MetadataLogError};
 use super::take_snapshot::SnapshotTaken;
 use super::{Operation, Request, Respond, Shared};
 use crate::clock::now_ms;
+use crate::fatal::Fatal;
 use crate::random::Random;
 
 /// Operations that share one fsync at most.
@@ -33,6 +34,7 @@ pub(super) struct ControllerTask {
     pub(super) log: MetadataLog,
     pub(super) shared: Arc<Shared>,
     pub(super) random: Random,
+    pub(super) fatal: Fatal,
     /// The snapshot that is being written.
     pub(super) snapshot: Option<JoinHandle<io::Result<SnapshotTaken>>>,
 }
@@ -132,7 +134,7 @@ impl ControllerTask {
             }
             Err(why) => {
                 // Nothing of this batch may count: whether it is on disk is not known.
-                tracing::error!(%why, "metadata could not be written; changes are refused until a restart");
+                self.fatal.raise(format!("metadata could not be written ({why})"));
                 self.controller.restore(before);
                 Err(ErrorCode::KafkaStorageError)
             }
