@@ -178,6 +178,7 @@ impl PartitionLog {
                 // What is not given back now, is when the segment is closed.
                 let _ = active.release_reserve(self.env(&dir));
             }
+            state.segments.iter_mut().for_each(Segment::trim);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Entries that are already in the file are read with `pread` when a look-up needs them; the newest ones are
 //! kept in memory and written a page at a time, and when the segment is closed, flushed or the log is shut
-//! down. So an append costs no system call for its index entry, and an idle segment no memory. What is lost
+//! down. So an append costs no system call for its index entry, and an idle segment no memory. The block that the
+//! last look-up ended in is kept as well while the log is in use: one that reads on finds its next place there. What is lost
 //! when the process is killed, recovery rebuilds: it reads the segment anyway.
 //!
 //! Kafka maps these files into memory and reserves `segment.index.bytes` for the active segment; after a clean
@@ -84,6 +85,8 @@ impl IndexEntry for TimeEntry {
 const TAIL_ENTRIES_MAX: usize = 512;
 /// A binary search over the file ends by reading this many entries at once.
 const BLOCK_ENTRIES: u32 = 256;
+/// Bytes of the largest kind of entry.
+const ENTRY_MAX: usize = 12;
 
 /// One index of one segment.
 #[derive(Debug)]
@@ -94,6 +97,8 @@ pub struct Index<E> {
     written: u32,
     /// Entries after those.
     tail: Vec<E>,
+    /// Entries of the file that were read last, and the number of the first of them.
+    block: Option<(u32, Vec<E>)>,
     entry: PhantomData<E>,
 }
 
@@ -101,7 +106,14 @@ impl<E: IndexEntry> Index<E> {
     /// An index whose file holds `len` bytes; a partial last entry is ignored.
     pub fn new(base_offset: i64, len: u64) -> Self {
         let written = u32::try_from(len / E::SIZE as u64).unwrap_or(u32::MAX);
-        Self { base_offset, file: LazyFile::default(), written, tail: Vec::new(), entry: PhantomData }
+        Self {
+            base_offset,
+            file: LazyFile::default(),
+            written,
+            tail: Vec::new(),
+            block: None,
+            entry: PhantomData,
+        }
     }
 
     /// Number of entries.
@@ -156,6 +168,7 @@ impl<E: IndexEntry> Index<E> {
             return Ok(());
         }
         self.tail.truncate(keep.saturating_sub(self.written) as usize);
+        self.block = None;
         if keep < self.written {
             self.written = keep;
         }
@@ -167,6 +180,7 @@ impl<E: IndexEntry> Index<E> {
     /// Forgets all entries, whatever the file holds.
     pub fn reset(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
         self.tail = Vec::new();
+        self.block = None;
         self.written = 0;
         let file = self.open(env)?;
         env.disk.set_len(&file, 0)
@@ -178,7 +192,12 @@ impl<E: IndexEntry> Index<E> {
             return Ok(self.tail.get(in_tail as usize).copied());
         }
         let file = self.open(env)?;
-        Ok(read_block(&file, at, 1)?.first().copied())
+        read_entry(&file, at)
+    }
+
+    /// Gives back what only makes look-ups faster.
+    pub fn trim(&mut self) {
+        self.block = None;
     }
 
     /// The last entry.
@@ -202,24 +221,54 @@ impl<E: IndexEntry> Index<E> {
         if self.written == 0 {
             return Ok(None);
         }
+        if let Some((first, block)) = &self.block
+            && block.first().is_some_and(&before)
+            && (block.last().is_some_and(|last| !before(last)) || first + block.len() as u32 == self.written)
+        {
+            return Ok(last_before(*first, block, before));
+        }
         let file = self.open(env)?;
-        let (mut low, mut high) = (0u32, self.written);
+        // Whoever reads on has come to the end of the block: the next one begins with its last entry.
+        let next = self.block.as_ref().and_then(|(first, block)| {
+            let last = block.last().filter(|last| before(last))?;
+            Some((first + block.len() as u32 - 1, *last))
+        });
+        let (mut low, mut high) = (next.map_or(0, |(at, _)| at), self.written);
+        let near = low.saturating_add(BLOCK_ENTRIES).min(high);
+        if next.is_some() && read_entry::<E>(&file, near - 1)?.is_some_and(|entry| !before(&entry)) {
+            high = near;
+        }
         while high - low > BLOCK_ENTRIES {
             let middle = low + (high - low) / 2;
-            match read_block::<E>(&file, middle, 1)?.first() {
-                Some(entry) if before(entry) => low = middle,
+            match read_entry::<E>(&file, middle)? {
+                Some(entry) if before(&entry) => low = middle,
                 _ => high = middle,
             }
         }
-        let block: Vec<E> = read_block(&file, low, high - low)?;
-        let count = block.partition_point(before) as u32;
-        Ok(count.checked_sub(1).and_then(|at| block.get(at as usize).map(|e| (low + at, *e))))
+        // A whole block, so that those who read on find much of their way in it.
+        let block: Vec<E> = read_block(&file, low, BLOCK_ENTRIES.min(self.written - low))?;
+        let found = last_before(low, &block, before);
+        self.block = Some((low, block));
+        Ok(found)
     }
 
     fn open(&mut self, env: SegmentEnv<'_>) -> io::Result<Arc<File>> {
         // What an index says can be found out again, so a missing one begins anew.
         self.file.create(env, self.base_offset, E::SUFFIX)
     }
+}
+
+/// The last entry of a block (whose first has the number `first`) for which `before` holds, with its number.
+fn last_before<E: IndexEntry>(first: u32, block: &[E], before: impl Fn(&E) -> bool) -> Option<(u32, E)> {
+    let at = block.partition_point(before).checked_sub(1)?;
+    block.get(at).map(|entry| (first + at as u32, *entry))
+}
+
+fn read_entry<E: IndexEntry>(file: &File, at: u32) -> io::Result<Option<E>> {
+    let mut bytes = [0; ENTRY_MAX];
+    let Some(wanted) = bytes.get_mut(..E::SIZE) else { return Ok(None) };
+    let filled = read_up_to(file, wanted, u64::from(at) * E::SIZE as u64)?;
+    Ok(if filled == E::SIZE { E::decode(wanted) } else { None })
 }
 
 fn read_block<E: IndexEntry>(file: &File, at: u32, count: u32) -> io::Result<Vec<E>> {
@@ -264,6 +313,30 @@ mod tests {
                     }
                     assert_eq!(index.last(env).expect("last"), Some(entry(count - 1)));
                 }
+            }
+        });
+    }
+
+    #[test]
+    fn reading_on_and_jumping_about_find_the_same() {
+        with_env(|env| {
+            let mut index = Index::<OffsetEntry>::new(0, 0);
+            for i in 0..5000 {
+                index.push(env, entry(i)).expect("push");
+            }
+            let mut find = |target: u32| {
+                let found = index.find_last(env, |e| e.relative_offset <= target).expect("find");
+                let expect =
+                    (target + 1).checked_div(10).filter(|count| *count > 0).map(|count| count.min(5000) - 1);
+                assert_eq!(found, expect.map(|i| (i, entry(i))), "{target}");
+            };
+            (0..50_100).step_by(7).for_each(&mut find);
+            (0..50_100).rev().step_by(1009).for_each(&mut find);
+            // Steps of all sizes, forwards and back.
+            let mut at: u32 = 1;
+            for step in 1..2000_u32 {
+                at = at.wrapping_mul(1_664_525).wrapping_add(1_013_904_223 + step);
+                find(at % 50_100);
             }
         });
     }
