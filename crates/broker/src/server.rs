@@ -319,17 +319,7 @@ fn wire_up(
         config: Arc::new(config),
     });
     let for_service = broker.clone();
-    let mut follower = Follower {
-        node_id: broker.node_id,
-        partitions: broker.partitions.clone(),
-        logs: broker.logs.clone(),
-        groups: broker.groups.clone(),
-        config: broker.shared_config.clone(),
-        image: broker.image.clone(),
-        directories,
-        on_broker_config: Box::new(|_| {}),
-        is_first: true,
-    };
+    let mut follower = follower_of(&broker, directories);
     // The controller has been told at the registration what it would be told now.
     let _ = follower.follow(&started.image);
     let net = bound.serve(move |_| Dispatcher::new(for_service.clone()))?;
@@ -356,6 +346,20 @@ fn wire_up(
         });
     })?;
     Ok((broker, control, stop, net))
+}
+
+fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
+    Follower {
+        node_id: broker.node_id,
+        partitions: broker.partitions.clone(),
+        logs: broker.logs.clone(),
+        groups: broker.groups.clone(),
+        config: broker.shared_config.clone(),
+        image: broker.image.clone(),
+        directories,
+        on_broker_config: Box::new(|_| {}),
+        is_first: true,
+    }
 }
 
 fn group_config(config: &BrokerConfig) -> GroupCoordinatorConfig {
