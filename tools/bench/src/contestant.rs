@@ -248,6 +248,14 @@ impl<'a> Broker<'a> {
         Ok(())
     }
 
+    /// Ends it without asking, and removes its data: with many partitions a stop takes long.
+    pub fn discard(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        fs::remove_dir_all(&self.folder)?;
+        Ok(())
+    }
+
     /// Kills it as a failing machine would, and starts it again on what it left.
     pub fn kill_and_restart(mut self) -> Result<Broker<'a>> {
         self.child.kill()?;

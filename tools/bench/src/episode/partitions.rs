@@ -61,7 +61,7 @@ impl Episode for Partitions {
         let cpu_between = cpu_seconds(broker.pid())?;
         let all = produce(port, &names, each, self.slice)?;
         let cpu_after = cpu_seconds(broker.pid())?;
-        broker.stop()?;
+        broker.discard()?;
         Ok(vec![
             Slice::of([(Metric::Creation, creation)]),
             Slice::of([(Metric::Rss, rss)]),

@@ -98,7 +98,7 @@ impl Tail {
         // The offset at which they are done; known when the producer is.
         let end = AtomicI64::new(i64::MAX);
         let began = Instant::now();
-        let bytes = thread::scope(|scope| {
+        let (bytes, last) = thread::scope(|scope| {
             let end = &end;
             let give_up = began + time + topic::TIMEOUT;
             let readers: Vec<_> = consumers
@@ -109,25 +109,31 @@ impl Tail {
             // Also when it failed: they would wait in vain.
             end.store(*produced.as_ref().unwrap_or(&0), Ordering::Release);
             produced?;
-            let join = |reader: thread::ScopedJoinHandle<'_, Result<u64>>| {
-                reader.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
-            };
-            readers.into_iter().map(join).sum::<Result<u64>>()
+            let (mut bytes, mut last) = (0, began);
+            for reader in readers {
+                let (read, at) = reader.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+                (bytes, last) = (bytes + read, last.max(at));
+            }
+            Ok::<_, anyhow::Error>((bytes, last))
         })?;
-        Ok(Moved { bytes, seconds: began.elapsed().as_secs_f64(), ..Default::default() })
+        Ok(Moved { bytes, seconds: (last - began).as_secs_f64(), ..Default::default() })
     }
 }
 
-fn read_until(mut consumer: Consumer, end: &AtomicI64, give_up: Instant) -> Result<u64> {
-    let mut bytes = 0;
+/// Bytes of all batches up to the end, and when the last one came.
+fn read_until(mut consumer: Consumer, end: &AtomicI64, give_up: Instant) -> Result<(u64, Instant)> {
+    let (mut bytes, mut last) = (0, Instant::now());
     while consumer.offsets().iter().any(|at| *at < end.load(Ordering::Acquire)) {
-        consumer.poll(|batch| {
+        let batches = consumer.poll(|batch| {
             bytes += batch.bytes().len() as u64;
             Ok(())
         })?;
+        if batches > 0 {
+            last = Instant::now();
+        }
         ensure!(Instant::now() < give_up, "a consumer did not reach the end");
     }
-    Ok(bytes)
+    Ok((bytes, last))
 }
 
 /// Bursts at fixed times; the offset after the last record.
