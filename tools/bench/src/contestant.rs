@@ -248,6 +248,13 @@ impl<'a> Broker<'a> {
         Ok(())
     }
 
+    /// What it is, and whether it still runs: for when something failed.
+    pub fn condition(&self) -> String {
+        let runs = Path::new("/proc").join(self.pid().to_string()).join("exe").exists();
+        let state = if runs { "which runs" } else { "which has ended" };
+        format!("on {}, {state} and said last: {}", self.kind, self.tail())
+    }
+
     /// Ends it without asking, and removes its data: with many partitions a stop takes long.
     pub fn discard(mut self) -> Result<()> {
         self.child.kill()?;

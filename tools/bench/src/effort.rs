@@ -50,7 +50,7 @@ impl Effort {
         idle: Duration::from_secs(2),
         warm_up: Duration::from_secs(16),
         memory_touched: 4 << 30,
-        partitions: 10_000,
+        partitions: 2_000,
         connections: 5_000,
         producers: 1_000,
         recovery_bytes: 512 << 20,

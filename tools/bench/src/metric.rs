@@ -11,6 +11,8 @@ pub enum Metric {
     Rss,
     /// Proportional share of memory.
     Pss,
+    /// CPU time in a second without load.
+    IdleCpu,
     /// Resident memory that a connection adds.
     RssPerConnection,
     /// CPU time of the broker for each megabyte.
@@ -48,6 +50,7 @@ impl Metric {
             Metric::Start => "first answer, ms",
             Metric::Rss => "RSS, MB",
             Metric::Pss => "PSS, MB",
+            Metric::IdleCpu => "CPU, ms/s",
             Metric::RssPerConnection => "RSS, KB/connection",
             Metric::CpuPerMb => "broker CPU, ms/MB",
             Metric::CpuPerRecord => "broker CPU, us/record",

@@ -25,15 +25,16 @@ pub fn order(rotation: usize) -> [usize; 2] {
 pub fn warm_up(brokers: &[Broker<'_>; 2], time: Duration) -> Result<()> {
     let name = "warm-up";
     for broker in brokers {
-        topic::create(broker.port, name, 1, &[])?;
-        wait_until_writable(broker.port, name, 1)?;
+        topic::create(broker.port, name, 1, &[]).with_context(|| broker.condition())?;
+        wait_until_writable(broker.port, name, 1).with_context(|| broker.condition())?;
     }
     let began = Instant::now();
     let mut batch_size = 16 << 10;
     while began.elapsed() < time {
         for broker in brokers {
             let load = Produce { batch: BatchKind::plain(1024, batch_size), acks: -1, in_flight: 5 };
-            load.run(broker.port, name, Duration::from_millis(800), 256 << 20)?;
+            load.run(broker.port, name, Duration::from_millis(800), 256 << 20)
+                .with_context(|| broker.condition())?;
             if broker.kind != Kind::Floor {
                 fetch(broker.port, name, 1 << 20, Duration::from_millis(200))?;
             }
@@ -114,7 +115,7 @@ fn slices(
     effort: &Effort,
     limits: Limits,
 ) -> Result<Pairs<Slice>> {
-    let on = |i: usize| format!("on {}", brokers[i].kind);
+    let on = |i: usize| brokers[i].condition();
     for (i, broker) in brokers.iter().enumerate() {
         work.prepare(broker, topic).with_context(|| on(i))?;
         // A first slice, which does not count.

@@ -1,4 +1,4 @@
-//! Start, and memory without load.
+//! Start, memory and CPU without load.
 
 use std::thread;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::Episode;
 use crate::contestant::{Kind, Workplace};
 use crate::metric::{Metric, Slice};
-use crate::process::memory_mb;
+use crate::process::{cpu_seconds, memory_mb};
 
 /// A broker that has nothing to do.
 pub struct Footprint {
@@ -18,7 +18,7 @@ pub struct Footprint {
 
 impl Episode for Footprint {
     fn rows(&self) -> Vec<String> {
-        vec!["start on an empty folder".to_string(), "idle memory".to_string()]
+        vec!["start on an empty folder".to_string(), "idle".to_string()]
     }
 
     fn suits(&self, _: Kind) -> bool {
@@ -28,9 +28,15 @@ impl Episode for Footprint {
     fn once(&self, place: &Workplace, kind: Kind) -> Result<Vec<Slice>> {
         let broker = place.start(kind, "footprint")?;
         let start = Slice::of([(Metric::Start, broker.start.as_secs_f64() * 1000.0)]);
-        thread::sleep(self.idle);
+        // The first half belongs to what follows a start.
+        let half = self.idle / 2;
+        thread::sleep(half);
+        let before = cpu_seconds(broker.pid())?;
+        thread::sleep(half);
+        let cpu = (cpu_seconds(broker.pid())? - before) * 1_000.0 / half.as_secs_f64().max(1e-3);
         let (rss, pss) = memory_mb(broker.pid())?;
         broker.stop()?;
-        Ok(vec![start, Slice::of([(Metric::Rss, rss), (Metric::Pss, pss)])])
+        let idle = Slice::of([(Metric::Rss, rss), (Metric::Pss, pss), (Metric::IdleCpu, cpu)]);
+        Ok(vec![start, idle])
     }
 }

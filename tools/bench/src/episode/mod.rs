@@ -2,7 +2,7 @@
 //!
 //! | file | rows |
 //! | --- | --- |
-//! | `footprint` | start, and memory without load |
+//! | `footprint` | start; memory and CPU without load |
 //! | `connections` | memory of connections that do nothing |
 //! | `partitions` | creation, memory and throughput of many partitions |
 //! | `recovery` | a start after `kill -9` |

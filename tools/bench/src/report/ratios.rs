@@ -22,6 +22,7 @@ pub fn picture(title: &str, lines: &[&Line]) -> String {
         picture.line("grid", (x, TOP - 6.0), (x, bottom));
         picture.text("soft", x, TOP - 12.0, Anchor::Middle, &format!("{}", rounded(tick)));
     }
+    picture.line("one", (scale.at(1.0), TOP - 6.0), (scale.at(1.0), bottom));
     let mut y = TOP;
     for (i, line) in lines.iter().enumerate() {
         if is_new(i) {
@@ -31,7 +32,6 @@ pub fn picture(title: &str, lines: &[&Line]) -> String {
         bar(&mut picture, &scale, line, y);
         y += STEP;
     }
-    picture.line("one", (scale.at(1.0), TOP - 6.0), (scale.at(1.0), bottom));
     picture.finish()
 }
 
