@@ -92,13 +92,22 @@ impl Workplace {
         let (port, controller_port) = (free_port()?, free_port()?);
         let config = folder.join("server.properties");
         fs::write(&config, self.server_properties(&folder, port, controller_port))?;
+        if kind == Kind::Kafka {
+            format_storage(self.class_path()?, &folder, &config)?;
+        }
+        self.start_in(kind, folder, port)
+    }
+
+    /// Starts a broker in a folder that was prepared, or in which one ran before.
+    fn start_in(&self, kind: Kind, folder: PathBuf, port: u16) -> Result<Broker<'_>> {
+        let config = folder.join("server.properties");
         let mut command = self.command(kind, &folder, &config, port)?;
-        let log = File::create(folder.join("process.log"))?;
+        let log = File::options().create(true).append(true).open(folder.join("process.log"))?;
         command.current_dir(&folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let began = Instant::now();
         let child = command.spawn().with_context(|| format!("starting {kind}"))?;
-        let mut broker = Broker { place: self, kind, folder, port, child, start: Duration::ZERO };
-        broker.wait_until_it_serves(began)?;
+        let mut broker = Broker { place: self, kind, folder, port, child, began, start: Duration::ZERO };
+        broker.wait_until_it_serves()?;
         Ok(broker)
     }
 
@@ -142,7 +151,6 @@ impl Workplace {
             }
             Kind::Kafka => {
                 let class_path = self.class_path()?;
-                format_storage(class_path, folder, config)?;
                 let mut command = Command::new("java");
                 command.args(KAFKA_JVM).args(["-cp", class_path, "kafka.Kafka"]).arg(config);
                 Ok(command)
@@ -198,29 +206,31 @@ pub struct Broker<'a> {
     pub kind: Kind,
     /// Its port on the loopback interface.
     pub port: u16,
+    /// When it was started.
+    pub began: Instant,
     /// From exec to the first answered Metadata.
     pub start: Duration,
     folder: PathBuf,
     child: Child,
 }
 
-impl Broker<'_> {
+impl<'a> Broker<'a> {
     /// Id of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    fn wait_until_it_serves(&mut self, began: Instant) -> Result<()> {
+    fn wait_until_it_serves(&mut self) -> Result<()> {
         while !topic::serves(self.port) {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended with {status} while starting: {}", self.kind, self.tail());
             }
-            if began.elapsed() > START_TIMEOUT {
+            if self.began.elapsed() > START_TIMEOUT {
                 bail!("{} did not serve within {START_TIMEOUT:?}: {}", self.kind, self.tail());
             }
             thread::sleep(Duration::from_micros(500));
         }
-        self.start = began.elapsed();
+        self.start = self.began.elapsed();
         Ok(())
     }
 
@@ -236,6 +246,28 @@ impl Broker<'_> {
         }
         fs::remove_dir_all(&self.folder)?;
         Ok(())
+    }
+
+    /// What it is, and whether it still runs: for when something failed.
+    pub fn condition(&self) -> String {
+        let runs = Path::new("/proc").join(self.pid().to_string()).join("exe").exists();
+        let state = if runs { "which runs" } else { "which has ended" };
+        format!("on {}, {state} and said last: {}", self.kind, self.tail())
+    }
+
+    /// Ends it without asking, and removes its data: with many partitions a stop takes long.
+    pub fn discard(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        fs::remove_dir_all(&self.folder)?;
+        Ok(())
+    }
+
+    /// Kills it as a failing machine would, and starts it again on what it left.
+    pub fn kill_and_restart(mut self) -> Result<Broker<'a>> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.place.start_in(self.kind, self.folder.clone(), self.port)
     }
 
     fn tail(&self) -> String {

@@ -6,26 +6,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Idle share below which nothing is measured.
-const IDLE_PERCENT_MIN: f64 = 70.0;
-/// Share taken by other guests of the host above which nothing is measured.
-const STEAL_PERCENT_MAX: f64 = 10.0;
+use crate::disturbance::{Disturbance, Watch};
 
 /// Ticks of all processors since boot, by what they did.
 #[derive(Clone, Copy)]
 pub struct Ticks {
     all: f64,
-    idle: f64,
+    /// Programs and the kernel on their behalf, without interrupts.
+    busy: f64,
     steal: f64,
-}
-
-/// Shares of the time between two looks.
-#[derive(Clone, Copy)]
-pub struct Shares {
-    /// Nothing to do, in percent.
-    pub idle: f64,
-    /// Taken by other guests of the host, in percent.
-    pub steal: f64,
 }
 
 impl Ticks {
@@ -37,27 +26,20 @@ impl Ticks {
             line.split_ascii_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
         // user nice system idle iowait irq softirq steal; guest times are in user already.
         let of = |i: usize| fields.get(i).copied().unwrap_or_default();
-        Ok(Self { all: (0..8).map(of).sum(), idle: of(3) + of(4), steal: of(7) })
+        Ok(Self { all: (0..8).map(of).sum(), busy: of(0) + of(1) + of(2), steal: of(7) })
     }
 
-    /// Shares of the time since then.
-    pub fn since(self) -> Result<Shares> {
-        let now = Self::now()?;
-        let all = (now.all - self.all).max(1.0);
-        Ok(Shares {
-            idle: 100.0 * (now.idle - self.idle) / all,
-            steal: 100.0 * (now.steal - self.steal) / all,
-        })
+    /// Ticks that programs used since then, that were stolen, and all.
+    pub fn since(self, before: Self) -> (f64, f64, f64) {
+        (self.busy - before.busy, self.steal - before.steal, (self.all - before.all).max(1.0))
     }
 }
 
-/// Why a measurement would mean little now, if it would.
-pub fn too_busy() -> Result<Option<String>> {
-    let before = Ticks::now()?;
+/// What others do now: a look of two seconds, before anything was started.
+pub fn look_around() -> Result<Disturbance> {
+    let watch = Watch::start()?;
     thread::sleep(Duration::from_secs(2));
-    let shares = before.since()?;
-    let busy = shares.idle < IDLE_PERCENT_MIN || shares.steal > STEAL_PERCENT_MAX;
-    Ok(busy.then(|| format!("the machine is {:.0} % idle, and {:.0} % stolen", shares.idle, shares.steal)))
+    watch.stop()
 }
 
 /// Writes to memory that is then given back: on a virtual machine the first use of a page can cost twelve times a

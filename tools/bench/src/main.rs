@@ -8,23 +8,29 @@
 //! | --- | --- |
 //! | `contestant`, `kafka_dist` | starting and stopping a broker, of either kind |
 //! | `floor` | a sink that does only what no broker can leave out |
-//! | `process`, `machine` | what /proc says of a broker, and of everything else |
-//! | `wire`, `topic`, `generator` | our own client: one thread, prepared frames |
+//! | `process`, `machine`, `disturbance` | what /proc says of a broker, and of everything else |
+//! | `wire`, `topic`, `load` | our own client: prepared frames, few threads |
 //! | `perf_tools` | Kafka's own producer and consumer benchmarks as clients |
-//! | `work` | the rows of the table: what one slice does |
-//! | `footprint` | start time and idle memory |
-//! | `rotation`, `stats`, `report` | turns, ratios, table |
+//! | `work` | rows of the table in slices on running brokers |
+//! | `episode` | rows that start brokers of their own |
+//! | `rotation`, `smoke` | turns of two; a short run that judges nothing |
+//! | `metric`, `histogram`, `stats`, `report` | numbers, ratios, tables, pictures |
 
 mod contestant;
+mod disturbance;
+mod effort;
+mod episode;
 mod floor;
-mod footprint;
-mod generator;
+mod histogram;
 mod kafka_dist;
+mod load;
 mod machine;
+mod metric;
 mod perf_tools;
 mod process;
 mod report;
 mod rotation;
+mod smoke;
 mod stats;
 mod topic;
 mod wire;
@@ -33,38 +39,58 @@ mod work;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
 use contestant::{Kind, Workplace};
+use disturbance::Limits;
+use effort::Effort;
+use episode::Episode;
 use report::Report;
+use work::Work;
 
-/// Ottla and Apache Kafka 4.3.1 side by side on this machine: ratios with their spread.
+/// Ottla beside Apache Kafka 4.3.1 (or a floor, or an earlier build) on this machine: ratios with their spread.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench", after_help = "Example: cargo xtask bench --quick --only 'produce'")]
+#[command(
+    name = "cargo xtask bench",
+    after_help = "Examples: cargo xtask bench --quick pipelined\n          cargo xtask bench --markdown docs/performance.md --svg docs/performance"
+)]
 struct Args {
-    /// First contestant; the ratios are its numbers by the other's.
+    /// Only rows whose name contains one of these.
+    rows: Vec<String>,
+    /// Whom Ottla is measured against.
+    #[arg(long, visible_alias = "b", value_enum, default_value = "kafka")]
+    against: Kind,
+    /// Another first contestant; the ratios are its numbers by the other's.
     #[arg(long, value_enum, default_value = "ottla")]
     a: Kind,
-    /// Second contestant.
-    #[arg(long, value_enum, default_value = "kafka")]
-    b: Kind,
-    /// About two minutes on a quiet machine: short slices, few rotations, and a JVM that is hardly warm. Good for a direction, not
-    /// for a claim.
+    /// Short slices, few rotations, and a JVM that is hardly warm: some minutes. Good for a direction, not for a claim.
     #[arg(long)]
     quick: bool,
-    /// Only rows whose name contains this.
+    /// Every row once on Ottla and on the floor, without judging: fails only when a row does.
     #[arg(long)]
-    only: Option<String>,
+    smoke: bool,
+    /// Names the rows, and does nothing.
+    #[arg(long)]
+    list: bool,
     /// How often the two take turns [default: 9, quick: 3].
     #[arg(long)]
     rotations: Option<usize>,
     /// Length of a slice in seconds [default: 5, quick: 1].
     #[arg(long)]
     slice_s: Option<f64>,
+    /// Gigabytes in the log of the recovery row [default: 4, quick: 0.5].
+    #[arg(long)]
+    recovery_gb: Option<f64>,
     /// Writes the table into this Markdown file, between its marks `bench:begin` and `bench:end`.
     #[arg(long)]
     markdown: Option<PathBuf>,
+    /// Writes everything, each slice too, into this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Writes pictures into this folder; with --markdown, the file shows them.
+    #[arg(long)]
+    svg: Option<PathBuf>,
     /// The Ottla binary [default: the release build, or $OTTLA_BIN].
     #[arg(long)]
     ottla: Option<PathBuf>,
@@ -74,7 +100,7 @@ struct Args {
     /// Where the brokers keep their data while they run [default: the system's folder for temporary files].
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Measure although the machine is busy.
+    /// Measure although the machine is busy; the table says so.
     #[arg(long)]
     force: bool,
     /// Be the floor: a sink on this port, writing to this file.
@@ -82,80 +108,86 @@ struct Args {
     be_floor: Option<Vec<String>>,
 }
 
-/// How much is measured.
-#[derive(Clone, Copy)]
-pub struct Effort {
-    rotations: usize,
-    slice: Duration,
-    starts: usize,
-    idle: Duration,
-    warm_up: Duration,
-    memory_touched: usize,
-}
-
 impl Args {
     fn effort(&self) -> Effort {
-        let mut effort = if self.quick {
-            Effort {
-                rotations: 3,
-                slice: Duration::from_secs(1),
-                starts: 2,
-                idle: Duration::from_secs(2),
-                warm_up: Duration::from_secs(16),
-                memory_touched: 4 << 30,
-            }
-        } else {
-            Effort {
-                rotations: 9,
-                slice: Duration::from_secs(5),
-                starts: 5,
-                idle: Duration::from_secs(15),
-                warm_up: Duration::from_secs(120),
-                memory_touched: 8 << 30,
-            }
+        let mut effort = match (self.smoke, self.quick) {
+            (true, _) => Effort::SMOKE,
+            (_, true) => Effort::QUICK,
+            _ => Effort::FULL,
         };
         effort.rotations = self.rotations.unwrap_or(effort.rotations).max(1);
+        effort.starts = self.rotations.unwrap_or(effort.starts).clamp(1, effort.starts);
         effort.slice = self.slice_s.map_or(effort.slice, Duration::from_secs_f64);
+        if let Some(gb) = self.recovery_gb {
+            effort.recovery_bytes = (gb.max(0.01) * 1024.0) as u64 * (1 << 20);
+        }
         effort
     }
 
     fn wants(&self, row: &str) -> bool {
-        self.only.as_ref().is_none_or(|part| row.contains(part.as_str()))
+        self.rows.is_empty() || self.rows.iter().any(|part| row.contains(part.as_str()))
+    }
+
+    fn suit(&self, suits: impl Fn(Kind) -> bool) -> bool {
+        self.smoke || self.list || (suits(self.a) && suits(self.against))
     }
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    raise_limit_of_files();
     if let Some([port, file]) = args.be_floor.as_deref() {
         return floor::serve(port.parse()?, Path::new(file));
     }
     let effort = args.effort();
-    if let Some(busy) = machine::too_busy()?
-        && !args.force
-    {
-        bail!("{busy}: a ratio taken now would mean little; wait, or say --force");
+    let mut episodes = episode::all(&effort);
+    episodes.retain(|e| e.rows().iter().any(|row| args.wants(row)) && args.suit(|kind| e.suits(kind)));
+    let mut rows = work::rows(&effort);
+    rows.retain(|row| args.wants(&row.name()) && args.suit(|kind| row.suits(kind)));
+    ensure!(!episodes.is_empty() || !rows.is_empty(), "no such row; --list names them");
+    if args.list {
+        let names = episodes.iter().flat_map(|e| e.rows()).chain(rows.iter().map(|row| row.name()));
+        names.for_each(|name| println!("{name}"));
+        return Ok(());
     }
     let place = Workplace::new(args.dir.clone(), args.ottla.clone(), args.properties.clone())?;
-    let mut report = Report::new(args.a, args.b, effort);
-    if footprint::ROWS.iter().any(|row| args.wants(row)) {
-        footprint::measure(&place, [args.a, args.b], effort, &mut report)?;
+    if args.smoke {
+        return smoke::run(&place, &effort, &episodes, &rows);
     }
-    let rows: Vec<work::Work> = work::ROWS
-        .iter()
-        .copied()
-        .filter(|row| args.wants(&row.name()))
-        .filter(|row| row.suits(args.a) && row.suits(args.b))
-        .collect();
+    compare(&args, &place, &effort, &episodes, &rows)
+}
+
+fn compare(
+    args: &Args,
+    place: &Workplace,
+    effort: &Effort,
+    episodes: &[Box<dyn Episode>],
+    rows: &[Box<dyn Work>],
+) -> Result<()> {
+    let limits = if args.force { Limits::NONE } else { Limits::STRICT };
+    let before = machine::look_around()?;
+    if limits.forbid(before) {
+        bail!("{before}: a ratio taken now would mean little; wait, or say --force");
+    }
+    let kinds = [args.a, args.against];
+    let mut report = Report::new(kinds, *effort, args.force);
+    for episode in episodes {
+        episode::measure(episode.as_ref(), place, kinds, effort, limits, &mut report)?;
+    }
     if !rows.is_empty() {
-        let brokers = [place.start(args.a, "a")?, place.start(args.b, "b")?];
-        rotation::warm_up(&brokers, effort)?;
+        let brokers = [place.start(args.a, "a")?, place.start(args.against, "b")?];
+        rotation::warm_up(&brokers, effort.warm_up)?;
         for row in rows {
-            rotation::measure(row, &brokers, effort, &mut report)?;
+            rotation::measure(row.as_ref(), &brokers, effort, limits, &mut report)?;
         }
     }
-    report.finish()?;
-    if let Some(path) = &args.markdown {
-        report.write_markdown(path)?;
-    }
-    Ok(())
+    report.write(args.markdown.as_deref(), args.json.as_deref(), args.svg.as_deref())?;
+    report.finish()
+}
+
+/// Thousands of connections need as many descriptors; brokers inherit the limit.
+fn raise_limit_of_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::generator::Moved;
+use crate::load::Moved;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -55,7 +55,7 @@ impl ProducerPerformance<'_> {
             self.records
         );
         let bytes = records * self.record_size as u64;
-        Ok(Moved { bytes, seconds: bytes as f64 / MIB / mb_per_s })
+        Ok(Moved { bytes, records, seconds: bytes as f64 / MIB / mb_per_s, ..Default::default() })
     }
 }
 
@@ -79,7 +79,7 @@ pub fn consume(class_path: &str, port: u16, topic: &str, group: &str, records: u
     let (mb, got, seconds) =
         consumer_result(&said).with_context(|| format!("ConsumerPerformance said: {said}"))?;
     ensure!(got >= records, "ConsumerPerformance read {got} of {records} records: {said}");
-    Ok(Moved { bytes: (mb * MIB) as u64, seconds })
+    Ok(Moved { bytes: (mb * MIB) as u64, records: got, seconds, ..Default::default() })
 }
 
 /// MB, records and fetch seconds of the line `start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, ...`.

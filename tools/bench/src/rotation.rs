@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::Effort;
 use crate::contestant::{Broker, Kind};
-use crate::generator::{Produce, fetch, wait_until_writable};
-use crate::machine::{Ticks, touch_memory};
+use crate::disturbance::{Disturbance, Limits, Watch};
+use crate::effort::Effort;
+use crate::load::batch::BatchKind;
+use crate::load::fetch::fetch;
+use crate::load::produce::{Produce, wait_until_writable};
+use crate::machine::touch_memory;
+use crate::metric::Slice;
 use crate::report::Report;
 use crate::topic;
-use crate::work::{Slice, Work};
+use crate::work::Work;
 
 /// Order of the two in a rotation.
 pub fn order(rotation: usize) -> [usize; 2] {
@@ -18,18 +22,19 @@ pub fn order(rotation: usize) -> [usize; 2] {
 }
 
 /// Load on both until just-in-time compilers are done.
-pub fn warm_up(brokers: &[Broker<'_>; 2], effort: Effort) -> Result<()> {
+pub fn warm_up(brokers: &[Broker<'_>; 2], time: Duration) -> Result<()> {
     let name = "warm-up";
     for broker in brokers {
-        topic::create(broker.port, name)?;
-        wait_until_writable(broker.port, name)?;
+        topic::create(broker.port, name, 1, &[]).with_context(|| broker.condition())?;
+        wait_until_writable(broker.port, name, 1).with_context(|| broker.condition())?;
     }
     let began = Instant::now();
     let mut batch_size = 16 << 10;
-    while began.elapsed() < effort.warm_up {
+    while began.elapsed() < time {
         for broker in brokers {
-            let load = Produce { record_size: 1024, batch_size, acks: -1, in_flight: 5 };
-            load.run(broker.port, name, Duration::from_millis(800), 256 << 20)?;
+            let load = Produce { batch: BatchKind::plain(1024, batch_size), acks: -1, in_flight: 5 };
+            load.run(broker.port, name, Duration::from_millis(800), 256 << 20)
+                .with_context(|| broker.condition())?;
             if broker.kind != Kind::Floor {
                 fetch(broker.port, name, 1 << 20, Duration::from_millis(200))?;
             }
@@ -42,39 +47,109 @@ pub fn warm_up(brokers: &[Broker<'_>; 2], effort: Effort) -> Result<()> {
     Ok(())
 }
 
+/// What neighbouring slices yielded, and the worst disturbance in any of them.
+pub struct Pairs<T> {
+    /// Of the first and the second contestant.
+    pub pairs: Vec<[T; 2]>,
+    /// Never beyond the limits.
+    pub worst: Disturbance,
+}
+
+/// So many pairs that were not disturbed. As many again may have been disturbed and are measured once more; with more
+/// of them there is no result.
+pub fn pairs<T>(
+    count: usize,
+    limits: Limits,
+    mut one: impl FnMut(usize) -> Result<[T; 2]>,
+) -> Result<Pairs<T>> {
+    let mut found = Pairs { pairs: Vec::with_capacity(count), worst: Disturbance::default() };
+    let mut loudest = Disturbance::default();
+    for round in 0..2 * count {
+        let watch = Watch::start()?;
+        let pair = one(round)?;
+        let disturbance = watch.stop()?;
+        if limits.forbid(disturbance) {
+            loudest = loudest.worse(disturbance);
+            continue;
+        }
+        found.worst = found.worst.worse(disturbance);
+        found.pairs.push(pair);
+        if found.pairs.len() == count {
+            return Ok(found);
+        }
+    }
+    bail!(
+        "the machine was busy: up to {loudest}; {} of {count} rotations were quiet (--force counts all)",
+        found.pairs.len()
+    )
+}
+
 /// All slices of one row. A row that fails is reported as failed; the others go on.
-pub fn measure(work: Work, brokers: &[Broker<'_>; 2], effort: Effort, report: &mut Report) -> Result<()> {
+pub fn measure(
+    work: &dyn Work,
+    brokers: &[Broker<'_>; 2],
+    effort: &Effort,
+    limits: Limits,
+    report: &mut Report,
+) -> Result<()> {
     let name = work.name();
     eprintln!("{name} ...");
     // A name of its own: a topic that is deleted can linger.
     let topic = format!("bench-{}", report.rows());
     touch_memory(effort.memory_touched);
-    let ticks = Ticks::now()?;
-    match slices(work, &topic, brokers, effort) {
-        Ok(pairs) => report.row(&name, &pairs, ticks.since()?.steal),
+    match slices(work, &topic, brokers, effort, limits) {
+        Ok(found) => report.row(&name, &found.pairs, found.worst),
         Err(why) => report.failed(&name, &why),
     }
     for broker in brokers {
         // It may not have been created.
-        let _ = topic::delete(broker.port, &topic);
+        let _ = work.clean_up(broker, &topic);
     }
     Ok(())
 }
 
-fn slices(work: Work, topic: &str, brokers: &[Broker<'_>; 2], effort: Effort) -> Result<Vec<[Slice; 2]>> {
-    let on = |i: usize| format!("on {}", brokers[i].kind);
+fn slices(
+    work: &dyn Work,
+    topic: &str,
+    brokers: &[Broker<'_>; 2],
+    effort: &Effort,
+    limits: Limits,
+) -> Result<Pairs<Slice>> {
+    let on = |i: usize| brokers[i].condition();
     for (i, broker) in brokers.iter().enumerate() {
         work.prepare(broker, topic).with_context(|| on(i))?;
         // A first slice, which does not count.
         work.slice(broker, topic, effort.slice / 2).with_context(|| on(i))?;
     }
-    let mut pairs = Vec::new();
-    for rotation in 0..effort.rotations {
-        let mut pair = [Slice::new(), Slice::new()];
+    pairs(effort.rotations, limits, |rotation| {
+        let mut pair = [Slice::default(), Slice::default()];
         for i in order(rotation) {
             pair[i] = work.slice(&brokers[i], topic, effort.slice).with_context(|| on(i))?;
         }
-        pairs.push(pair);
+        Ok(pair)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_first_as_often() {
+        assert_eq!([order(0), order(1), order(2)], [[0, 1], [1, 0], [0, 1]]);
     }
-    Ok(pairs)
+
+    #[test]
+    fn disturbed_rotations_are_repeated_and_not_for_ever() {
+        let all = Limits::NONE;
+        let found = pairs(3, all, |round| Ok([round, round + 1])).expect("quiet");
+        assert_eq!(found.pairs, [[0, 1], [1, 2], [2, 3]]);
+        let mut rounds = 0;
+        let nothing = Limits::below_nothing();
+        let result = pairs(3, nothing, |_| {
+            rounds += 1;
+            Ok([(), ()])
+        });
+        assert_eq!((result.is_err(), rounds), (true, 6));
+    }
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use ottla_protocol::messages::delete_topics_request::DeleteTopicState;
+use ottla_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
-use ottla_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest};
+use ottla_protocol::messages::{
+    CreateTopicsRequest, DeleteTopicsRequest, ListOffsetsRequest, MetadataRequest,
+};
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::wire::Connection;
@@ -16,19 +19,23 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 const METADATA_VERSION: i16 = 12;
 
-/// Creates a topic with one partition and waits until it has a leader.
-pub fn create(port: u16, name: &str) -> Result<()> {
+/// A configuration of a topic.
+pub type Setting = (&'static str, &'static str);
+
+/// Creates a topic and waits until all its partitions have a leader.
+pub fn create(port: u16, name: &str, partitions: usize, settings: &[Setting]) -> Result<()> {
     let mut connection = Connection::open(port, TIMEOUT)?;
-    let config = |name: &'static str, value: &'static str| CreatableTopicConfig {
+    // Deleted files must be gone before the next row fills the disk.
+    let always = [("file.delete.delay.ms", "100"), ("min.insync.replicas", "1")];
+    let config = |(name, value): &Setting| CreatableTopicConfig {
         name: Str::from_static(name),
         value: Some(Str::from_static(value)),
     };
     let topic = CreatableTopic {
         name: name.into(),
-        num_partitions: 1,
+        num_partitions: i32::try_from(partitions)?,
         replication_factor: 1,
-        // Deleted files must be gone before the next row fills the disk.
-        configs: vec![config("file.delete.delay.ms", "100"), config("min.insync.replicas", "1")],
+        configs: always.iter().chain(settings).map(config).collect(),
         ..Default::default()
     };
     let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, validate_only: false };
@@ -44,6 +51,29 @@ pub fn create(port: u16, name: &str) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The offset after the last record, of each partition.
+pub fn end_offsets(connection: &mut Connection, topic: &str, partitions: usize) -> Result<Vec<i64>> {
+    let partition = |i: usize| ListOffsetsPartition {
+        partition_index: i as i32,
+        current_leader_epoch: -1,
+        timestamp: -1,
+    };
+    let partitions_asked = (0..partitions).map(partition).collect();
+    let request = ListOffsetsRequest {
+        replica_id: -1,
+        topics: vec![ListOffsetsTopic { name: topic.into(), partitions: partitions_asked }],
+        ..Default::default()
+    };
+    let mut offsets = vec![0; partitions];
+    for found in connection.call(&request, 7)?.topics.iter().flat_map(|t| &t.partitions) {
+        check("ListOffsets", found.error_code)?;
+        if let Some(offset) = offsets.get_mut(found.partition_index as usize) {
+            *offset = found.offset;
+        }
+    }
+    Ok(offsets)
 }
 
 /// Deletes a topic.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -53,7 +54,28 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(timeout))?;
         stream.set_write_timeout(Some(timeout))?;
-        Ok(Self { stream, buffer: BytesMut::zeroed(64 << 10), start: 0, end: 0, correlation_id: 0 })
+        Ok(Self::over(stream, 64 << 10))
+    }
+
+    /// Likewise, for one of thousands: with a small buffer.
+    pub fn small(port: u16, timeout: Duration) -> Result<Self> {
+        let stream = Self::open(port, timeout)?.stream;
+        Ok(Self::over(stream, 2 << 10))
+    }
+
+    fn over(stream: TcpStream, buffer: usize) -> Self {
+        Self { stream, buffer: BytesMut::zeroed(buffer), start: 0, end: 0, correlation_id: 0 }
+    }
+
+    /// The same connection once more, for another thread: one sends, the other receives.
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(Self::over(self.stream.try_clone()?, 64 << 10))
+    }
+
+    /// Ends it without the usual farewell.
+    pub fn reset(self) -> Result<()> {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?;
+        Ok(())
     }
 
     /// One request, then its response.
@@ -111,6 +133,12 @@ impl Connection {
             self.end += n;
         }
         Ok(())
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds the release binaries and hands over to tools/bench.
+//! `cargo xtask bench`: builds the release binaries and hands over to tools/bench, which see for what it can.
 
 use std::process::ExitCode;
 
@@ -16,10 +16,13 @@ pub struct Options {
     more: Vec<String>,
 }
 
-/// Builds `ottla` and the bench program, then runs it.
+/// Builds `ottla` (unless another binary was named) and the bench program, then runs it.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let help = options.more.iter().any(|m| m == "--help" || m == "-h");
-    if !help {
+    let words = ["--help", "-h", "--list"];
+    let only_words = options.more.iter().any(|m| words.contains(&m.as_str()));
+    let is_built =
+        std::env::var_os("OTTLA_BIN").is_some() || options.more.iter().any(|m| m.starts_with("--ottla"));
+    if !only_words && !is_built {
         // By itself: together with this program's dependencies it would get other features, and be built once more.
         let code = command::exit_code(&mut command::cargo(&["build", "--release"]))?;
         if code != 0 {

@@ -6,6 +6,7 @@ mod command;
 mod compat;
 mod fix;
 mod fuzz;
+mod instructions;
 mod repo;
 mod tidy;
 mod verify;
@@ -46,6 +47,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Measures Ottla beside Apache Kafka on this machine (tools/bench): `cargo xtask bench --help`.
     Bench(bench::Options),
+    /// Counts instructions of hot functions with valgrind (tools/instructions); fails where one grew by more than 10 %.
+    Instructions(instructions::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -57,5 +60,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Compat(options) => compat::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Instructions(options) => instructions::run(&options),
     }
 }

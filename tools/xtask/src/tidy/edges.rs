@@ -5,7 +5,7 @@ use crate::repo::File;
 
 /// Folder of a package, then the packages of this repository that it may use. The order is that of the
 /// layers: nothing may use what stands below it.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("crates/protocol", &[]),
     ("crates/config", &[]),
     ("crates/storage", &["ottla-protocol", "ottla-config"]),
@@ -28,6 +28,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("crates/cli", &["ottla-broker", "ottla-config", "ottla-metadata", "ottla-protocol", "ottla-storage"]),
     ("tools/xtask", &[]),
     ("tools/bench", &["ottla-protocol"]),
+    ("tools/instructions", &["ottla-protocol", "ottla-storage"]),
     ("tools/fuzz", &["ottla-protocol"]),
 ];
 

@@ -1,0 +1,30 @@
+//! Our own load: it costs the machine so little that what is measured is the broker.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `batch` | batches of records, and produce requests with them |
+//! | `produce` | one producer, pipelined or one request at a time |
+//! | `swarm` | many producers on one thread, each with one request under way |
+//! | `fetch` | consumers: over and over from the beginning, or at the tail |
+//! | `fixed_rate` | a producer that keeps to a timetable whatever the broker does, and a consumer behind it |
+//! | `reconnect` | connections, and nothing else |
+
+pub mod batch;
+pub mod fetch;
+pub mod fixed_rate;
+pub mod produce;
+pub mod reconnect;
+pub mod swarm;
+
+/// What a load moved.
+#[derive(Clone, Copy, Default)]
+pub struct Moved {
+    /// Bytes of the records' values; of consumers, of whole batches.
+    pub bytes: u64,
+    /// Records, where the load knows them.
+    pub records: u64,
+    /// Requests that were answered.
+    pub requests: u64,
+    /// From the first request to the last response.
+    pub seconds: f64,
+}

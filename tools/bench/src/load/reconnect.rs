@@ -1,0 +1,49 @@
+//! Connections, and nothing else.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use ottla_protocol::messages::ApiVersionsRequest;
+
+use super::Moved;
+use crate::topic::TIMEOUT;
+use crate::wire::Connection;
+
+/// Clients that connect at once.
+const CLIENTS: usize = 16;
+
+/// A connection that has asked once what the broker can do, as every client does.
+pub fn greeted(port: u16) -> Result<Connection> {
+    let mut connection = Connection::small(port, TIMEOUT)?;
+    connection.call(&ApiVersionsRequest::default(), 0)?;
+    Ok(connection)
+}
+
+/// So many connections that stay open.
+pub fn idle(port: u16, connections: usize) -> Result<Vec<Connection>> {
+    (0..connections).map(|i| greeted(port).with_context(|| format!("connection {i}"))).collect()
+}
+
+/// Clients that connect, ask, and leave without a word, for `time`. Each connection counts as a request.
+pub fn storm(port: u16, time: Duration) -> Result<Moved> {
+    let began = Instant::now();
+    let requests = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| one_client(port, began, time))).collect();
+        let count = |client: thread::ScopedJoinHandle<'_, Result<u64>>| {
+            client.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
+        };
+        clients.into_iter().map(count).sum::<Result<u64>>()
+    })?;
+    Ok(Moved { requests, seconds: began.elapsed().as_secs_f64(), ..Default::default() })
+}
+
+fn one_client(port: u16, began: Instant, time: Duration) -> Result<u64> {
+    let mut made = 0;
+    while began.elapsed() < time {
+        // Reset, not closed: a port in TIME_WAIT could not be used again at once.
+        greeted(port)?.reset()?;
+        made += 1;
+    }
+    Ok(made)
+}

@@ -1,0 +1,69 @@
+//! A short run that judges nothing: every row once, on Ottla and, where it can, on the floor. It fails when a row does.
+
+use anyhow::{Result, bail};
+
+use crate::contestant::{Broker, Kind, Workplace};
+use crate::effort::Effort;
+use crate::episode::Episode;
+use crate::metric::Slice;
+use crate::work::Work;
+
+/// Runs these rows; those that take Kafka's tools are left out.
+pub fn run(
+    place: &Workplace,
+    effort: &Effort,
+    episodes: &[Box<dyn Episode>],
+    rows: &[Box<dyn Work>],
+) -> Result<()> {
+    let mut smoke = Smoke::default();
+    for episode in episodes {
+        let name = episode.rows().join("; ");
+        for kind in [Kind::Ottla, Kind::Floor].into_iter().filter(|kind| episode.suits(*kind)) {
+            smoke.note(kind, &name, episode.once(place, kind));
+        }
+    }
+    let brokers = [place.start(Kind::Ottla, "a")?, place.start(Kind::Floor, "b")?];
+    for (i, row) in rows.iter().filter(|row| !row.takes_java()).enumerate() {
+        let topic = format!("smoke-{i}");
+        for broker in brokers.iter().filter(|broker| row.suits(broker.kind)) {
+            let slice = one(row.as_ref(), broker, &topic, effort);
+            smoke.note(broker.kind, &row.name(), slice.map(|slice| vec![slice]));
+        }
+    }
+    if smoke.failed > 0 {
+        bail!("bench: {} of {} rows failed", smoke.failed, smoke.all);
+    }
+    println!("bench: {} rows ran, no failure", smoke.all);
+    Ok(())
+}
+
+fn one(row: &dyn Work, broker: &Broker<'_>, topic: &str, effort: &Effort) -> Result<Slice> {
+    row.prepare(broker, topic)?;
+    let slice = row.slice(broker, topic, effort.slice)?;
+    row.clean_up(broker, topic)?;
+    Ok(slice)
+}
+
+#[derive(Default)]
+struct Smoke {
+    all: usize,
+    failed: usize,
+}
+
+impl Smoke {
+    fn note(&mut self, kind: Kind, name: &str, result: Result<Vec<Slice>>) {
+        self.all += 1;
+        match result {
+            Ok(slices) => {
+                let values = slices.iter().flat_map(|slice| &slice.values);
+                let values: Vec<String> =
+                    values.map(|(metric, value)| format!("{} {value:.1}", metric.label())).collect();
+                println!("{kind}: {name}: {}", values.join("; "));
+            }
+            Err(why) => {
+                self.failed += 1;
+                println!("{kind}: {name}: FAILED: {why:#}");
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How long a record takes: one at a time, at a fixed rate, and beside a loud neighbour.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{KIB, SLICE_BYTES_MAX, Work, acks_text, with_cpu};
+use crate::contestant::{Broker, Kind};
+use crate::load::batch::BatchKind;
+use crate::load::fixed_rate::FixedRate;
+use crate::load::produce::{Produce, wait_until_writable};
+use crate::metric::{Metric, Slice};
+use crate::topic;
+
+/// One record at a time, each after the answer to the last.
+pub struct OneAtATime {
+    /// As in the protocol.
+    pub acks: i16,
+}
+
+impl Work for OneAtATime {
+    fn name(&self) -> String {
+        format!("produce one 1 KB record at a time, acks={}", acks_text(self.acks))
+    }
+
+    fn suits(&self, _: Kind) -> bool {
+        true
+    }
+
+    fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
+        topic::create(broker.port, topic, 1, &[])?;
+        wait_until_writable(broker.port, topic, 1)
+    }
+
+    fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
+        let load = Produce { batch: BatchKind::plain(KIB, 0), acks: self.acks, in_flight: 1 };
+        let (_, took) = load.latencies(broker.port, topic, time, Duration::ZERO).context("single records")?;
+        Ok(Slice::default().with_latencies(took, &[Metric::P50, Metric::P99]))
+    }
+}
+
+/// 10,000 records in a second over ten partitions, from when they are due until a consumer has them.
+pub struct FixedRateRow {
+    /// As in the protocol.
+    pub acks: i16,
+}
+
+impl FixedRateRow {
+    const PARTITIONS: usize = 10;
+}
+
+impl Work for FixedRateRow {
+    fn name(&self) -> String {
+        format!("10,000 records/s of 1 KB, 10 partitions, acks={}, end to end", acks_text(self.acks))
+    }
+
+    fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
+        topic::create(broker.port, topic, Self::PARTITIONS, &[])?;
+        wait_until_writable(broker.port, topic, Self::PARTITIONS)
+    }
+
+    fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
+        let load = FixedRate {
+            record_size: KIB,
+            partitions: Self::PARTITIONS,
+            tick: Duration::from_millis(1),
+            acks: self.acks,
+        };
+        let ((moved, took), cpu) = with_cpu(broker, || load.run(broker.port, topic, time))?;
+        let slice = Slice::of([(Metric::CpuPerRecord, cpu * 1e6 / (moved.records as f64).max(1.0))]);
+        Ok(slice.with_latencies(took, &[Metric::P50, Metric::P99, Metric::P999]))
+    }
+}
+
+/// A record every two milliseconds, while another producer takes all it can get on another topic.
+pub struct Quiet;
+
+impl Quiet {
+    fn loud(topic: &str) -> String {
+        format!("{topic}-loud")
+    }
+}
+
+impl Work for Quiet {
+    fn name(&self) -> String {
+        "a quiet topic (500 records/s) beside a saturating producer, acks=all".to_string()
+    }
+
+    fn suits(&self, _: Kind) -> bool {
+        true
+    }
+
+    fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
+        for name in [topic.to_string(), Self::loud(topic)] {
+            topic::create(broker.port, &name, 1, &[])?;
+            wait_until_writable(broker.port, &name, 1)?;
+        }
+        Ok(())
+    }
+
+    fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
+        let port = broker.port;
+        let quiet = Produce { batch: BatchKind::plain(KIB, 0), acks: -1, in_flight: 1 };
+        let loud = Produce { batch: BatchKind::plain(KIB, 256 * KIB), acks: -1, in_flight: 5 };
+        let (_, took) = thread::scope(|scope| {
+            // A little longer than the other.
+            let longer = time + Duration::from_millis(50);
+            let load = scope.spawn(move || loud.run(port, &Self::loud(topic), longer, 4 * SLICE_BYTES_MAX));
+            let took = quiet.latencies(port, topic, time, Duration::from_millis(2));
+            load.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+            took
+        })?;
+        Ok(Slice::default().with_latencies(took, &[Metric::P50, Metric::P99]))
+    }
+
+    fn clean_up(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
+        topic::delete(broker.port, topic)?;
+        topic::delete(broker.port, &Self::loud(topic))
+    }
+}
