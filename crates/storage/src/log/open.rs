@@ -173,6 +173,8 @@ impl<'a> Loading<'a> {
         let mut listing = Listing::read(env.dir)?;
         if listing.has_leftovers {
             finish_swaps(env.dir)?;
+            // What is removed must not come back beside what is appended from now on.
+            env.disk.sync_dir(env.dir)?;
             listing = Listing::read(env.dir)?;
         }
         for orphan in &listing.orphans {

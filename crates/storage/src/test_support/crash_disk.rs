@@ -305,7 +305,9 @@ impl Change {
 impl Disk for CrashDisk {
     fn write_vectored_at(&self, file: &File, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
         let mut state = self.state.lock();
-        state.look();
+        if !state.files.contains_key(&file.metadata()?.ino()) {
+            state.look();
+        }
         state.operation()?;
         let mut bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
         bytes.truncate(state.taken(bytes.len())?);
@@ -329,7 +331,6 @@ impl Disk for CrashDisk {
 
     fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
         let mut state = self.state.lock();
-        state.look();
         state.operation()?;
         file.set_len(len)?;
         state.tracked(file)?.since.push(Change::SetLen(len as usize));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::model::{Batch, Model};
+use super::model::{Batch, Model, PRODUCERS_END};
 use crate::config::LogConfig;
 use crate::context::{ContextOptions, StorageContext};
 use crate::log::{OpenOptions, PartitionLog};
@@ -42,6 +42,8 @@ pub struct History {
     /// The directory's fsyncs as of the last step.
     pub dir_syncs: u64,
     pub leader_epoch: i32,
+    /// Behind the largest sequence that each producer has used.
+    pub sequences_end: [i32; PRODUCERS_END as usize],
     pub now_ms: i64,
 }
 
@@ -83,6 +85,7 @@ impl History {
             deleted_to: 0,
             dir_syncs: 0,
             leader_epoch: 0,
+            sequences_end: Default::default(),
             now_ms: NOW,
         }
     }

@@ -130,7 +130,14 @@ impl History {
 
     fn append_producer(&mut self, told: &mut Vec<String>, id: i64) -> StorageResult<()> {
         let known = self.log.active_producers().into_iter().find(|p| p.producer_id == id);
-        let base_sequence = known.map_or(0, |p| p.last_sequence + 1);
+        // Who is not known may begin with any sequence, but never with one that was used before; of whom only a
+        // marker is known, with 0.
+        let unused = self.sequences_end[id as usize];
+        let base_sequence = match known.map(|p| p.last_sequence) {
+            None => unused,
+            Some(-1) if unused > 0 => return Ok(()),
+            Some(last) => last + 1,
+        };
         let (records, size) = (self.rng.between(1, 3) as usize, self.rng.below(60) as usize);
         let options = BatchOptions {
             producer_id: id,
@@ -141,7 +148,9 @@ impl History {
         };
         let timestamp = self.timestamp();
         let batch = batch_at(timestamp, records, size, &options);
-        let kind = Kind::Data { last_sequence: base_sequence + records as i32 - 1 };
+        let end = base_sequence + records as i32;
+        self.sequences_end[id as usize] = unused.max(end);
+        let kind = Kind::Data { last_sequence: end - 1 };
         self.append(told, batch, timestamp, records, Some(ProducerBatch { id, kind }))
     }
 
