@@ -1,5 +1,8 @@
 //! What the tests of this crate share.
 
+pub mod crash_disk;
+pub mod rng;
+
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};

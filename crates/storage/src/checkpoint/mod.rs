@@ -3,7 +3,7 @@
 //! | file | where | line |
 //! | --- | --- | --- |
 //! | `recovery-point-offset-checkpoint` | log directory | `topic partition offset`: all before is durable |
-//! | `log-start-offset-checkpoint` | log directory | `topic partition offset`: only where records were deleted |
+//! | `log-start-offset-checkpoint` | log directory | `topic partition offset`: only where it is not 0 |
 //! | `replication-offset-checkpoint` | log directory | `topic partition offset`: high watermark |
 //! | `leader-epoch-checkpoint` | partition | `epoch start-offset` |
 //!
@@ -35,7 +35,7 @@ pub(crate) fn render<T>(entries: impl ExactSizeIterator<Item = T>, line: impl Fn
 }
 
 /// Reads a checkpoint. A file that is missing or empty has no entries, as in Kafka; anything else that is not
-/// whole is an error.
+/// whole is an error, also a last line without its end: its number may have been longer.
 pub(crate) fn read<T>(path: &Path, parse: impl Fn(&[&str]) -> Option<T>) -> io::Result<Vec<T>> {
     let Some(bytes) = found(std::fs::read(path))? else { return Ok(Vec::new()) };
     parse_text(&bytes, parse)
@@ -50,6 +50,9 @@ fn parse_text<T>(bytes: &[u8], parse: impl Fn(&[&str]) -> Option<T>) -> Result<V
         return Err(format!("unrecognised version '{version}', expected {VERSION},"));
     }
     let Some(count) = lines.next() else { return Ok(Vec::new()) };
+    if !text.ends_with('\n') {
+        return Err("incomplete last line".to_owned());
+    }
     let expected: usize = count.parse().map_err(|_| format!("malformed count '{count}'"))?;
     let mut entries = Vec::new();
     for line in lines {
@@ -82,7 +85,7 @@ mod tests {
         check("", Ok(vec![]));
         check("0\n", Ok(vec![]));
         check("0\n2\n7\n8\n", Ok(vec![7, 8]));
-        check("0\n2\n7\n8", Ok(vec![7, 8]));
+        check("0\n2\n7\n8", Err("incomplete last line"));
         check("0\n2\n7\n", Err("expected 2"));
         check("0\n1\n7\n8\n", Err("expected 1"));
         check("1\n0\n", Err("unrecognised version"));

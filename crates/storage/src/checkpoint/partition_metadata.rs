@@ -15,15 +15,19 @@ pub fn write(dir: &Path, topic_id: Uuid) -> io::Result<()> {
     std::fs::write(dir.join(PARTITION_METADATA_FILE), format!("version: 0\ntopic_id: {topic_id}"))
 }
 
-/// Reads the file. A missing one, and an empty one (left by a power failure before it was durable), hold
-/// no id.
+/// Bytes of the file.
+const WHOLE_LEN: usize = 43;
+
+/// Reads the file. A missing one, and one that a power failure left behind before it was durable (empty, not
+/// whole, or with zeros in the place of blocks that never were written), hold no id.
 pub fn read(dir: &Path) -> io::Result<Option<Uuid>> {
     let path = dir.join(PARTITION_METADATA_FILE);
-    let Some(text) = found(std::fs::read_to_string(&path))? else { return Ok(None) };
-    if text.is_empty() {
-        tracing::warn!("{} is empty; its topic id is not known", path.display());
+    let Some(bytes) = found(std::fs::read(&path))? else { return Ok(None) };
+    if bytes.len() < WHOLE_LEN || bytes.contains(&0) {
+        tracing::warn!("{} is not whole; its topic id is not known", path.display());
         return Ok(None);
     }
+    let text = String::from_utf8_lossy(&bytes);
     parse(&text).map(Some).map_err(|line| {
         let what = format!("Malformed line in partition metadata file [{}]: {line}", path.display());
         io::Error::new(io::ErrorKind::InvalidData, what)
@@ -67,9 +71,19 @@ mod tests {
         assert_eq!(text, "version: 0\ntopic_id: AAAAAAAAAAEAAAAAAAAAAg");
         for cut in 1..text.len() {
             std::fs::write(&path, &text[..cut]).expect("write");
-            assert!(read(dir.path()).is_err(), "{:?}", &text[..cut]);
+            assert_eq!(read(dir.path()).expect("torn"), None, "{:?}", &text[..cut]);
+            let zeros = [&text.as_bytes()[..cut], &vec![0; text.len() - cut]].concat();
+            std::fs::write(&path, zeros).expect("write");
+            assert_eq!(read(dir.path()).expect("torn"), None, "zeros from {cut} on");
         }
         std::fs::write(&path, "").expect("write");
         assert_eq!(read(dir.path()).expect("empty"), None);
+        for malformed in [
+            "version: 1x\ntopic_id: AAAAAAAAAAEAAAAAAAAAAg",
+            "topic_id: AAAAAAAAAAEAAAAAAAAAAg -- version: 0",
+        ] {
+            std::fs::write(&path, malformed).expect("write");
+            assert!(read(dir.path()).is_err(), "{malformed}");
+        }
     }
 }

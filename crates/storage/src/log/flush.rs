@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use super::{LogState, PartitionLog};
 use crate::checkpoint::leader_epoch_checkpoint::{self, LEADER_EPOCH_FILE};
 use crate::error::StorageResult;
-use crate::fs::{found, sync_dir};
+use crate::fs::found;
 
 /// What one fsync round has to do.
 struct SyncPlan {
@@ -121,7 +121,7 @@ impl SyncPlan {
             }
         }
         match &self.dir {
-            Some(dir) => found(sync_dir(dir)).map(|_| ()),
+            Some(dir) => found(disk.sync_dir(dir)).map(|_| ()),
             None => Ok(()),
         }
     }

@@ -68,7 +68,8 @@ impl PartitionLog {
         let start_offset = self.log_start_offset();
         let mut search = || {
             for segment in &mut state.segments {
-                if segment.largest_timestamp(env)? >= timestamp {
+                // A closed segment may have lost all its records with the machine's power.
+                if segment.size() > 0 && segment.largest_timestamp(env)? >= timestamp {
                     return segment.find_by_timestamp(env, timestamp, start_offset);
                 }
             }

@@ -40,7 +40,7 @@ mod concurrency_test;
 #[cfg(test)]
 mod failure_test;
 #[cfg(test)]
-mod model_test;
+mod histories;
 #[cfg(test)]
 mod read_test;
 #[cfg(test)]

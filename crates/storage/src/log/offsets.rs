@@ -100,9 +100,8 @@ impl PartitionLog {
         if self.high_watermark() < offset {
             self.update_high_watermark(state, offset);
         }
-        if self.recovery_point() < offset {
-            self.recovery_point.store(offset, Ordering::Release);
-        }
+        // The recovery point stays: until the new start is durable, too, a power failure may bring back what lies
+        // before it, and recovery must look at that.
         state.epochs.truncate_from_start(offset);
         self.write_epochs(state)?;
         state.producers.on_log_start_offset_incremented(offset);

@@ -17,7 +17,7 @@ use super::leftovers::finish_swaps;
 use super::listing::Listing;
 use super::recover::{StateBuilder, load_producers};
 use super::{LogState, PartitionLog};
-use crate::checkpoint::leader_epoch_checkpoint;
+use crate::checkpoint::leader_epoch_checkpoint::{self, LEADER_EPOCH_FILE};
 use crate::checkpoint::partition_metadata::{self, PARTITION_METADATA_FILE};
 use crate::config::LogConfig;
 use crate::context::{ContextOptions, StorageContext};
@@ -25,7 +25,7 @@ use crate::error::{StorageError, StorageResult};
 use crate::hot_tail::HotTail;
 use crate::leader_epochs::LeaderEpochs;
 use crate::log_dir::LogDir;
-use crate::producer_state::ProducerStateManager;
+use crate::producer_state::{ProducerStateManager, snapshot_path};
 use crate::segment::lazy_file::SegmentEnv;
 use crate::segment::scanner::ScanError;
 use crate::segment::{FileSizes, Segment};
@@ -71,6 +71,8 @@ struct Loading<'a> {
     segments: Vec<Segment>,
     producers: ProducerStateManager,
     epochs: LeaderEpochs,
+    /// Files that were written, for the log's first flush to make durable.
+    unsynced: Vec<PathBuf>,
 }
 
 impl PartitionLog {
@@ -87,7 +89,7 @@ impl PartitionLog {
             std::fs::create_dir_all(dir)?;
             partition_metadata::read(dir)
         })?;
-        let mut unsynced = Vec::new();
+        let mut named = None;
         let topic_id = match (topic_id, options.topic_id) {
             (Some(found), Some(wanted)) if found != wanted => {
                 let partition = options.partition.to_string();
@@ -95,15 +97,16 @@ impl PartitionLog {
             }
             (None, Some(wanted)) => {
                 log_dir.guard(doing, || partition_metadata::write(dir, wanted))?;
-                unsynced.push(dir.join(PARTITION_METADATA_FILE));
+                named = Some(dir.join(PARTITION_METADATA_FILE));
                 Some(wanted)
             }
             (found, _) => found,
         };
         let env = SegmentEnv { dir, files: &context.files, disk: log_dir.disk() };
-        let (loaded, offsets) =
+        let (mut loaded, offsets) =
             log_dir.guard(doing, || Loading::load(env, options, context.producer_id_expiration_ms))?;
-        Ok(Self::assemble(context, log_dir, options, loaded, offsets, topic_id, unsynced))
+        loaded.unsynced.extend(named);
+        Ok(Self::assemble(context, log_dir, options, loaded, offsets, topic_id))
     }
 
     /// Opens a log that stands alone, with resources of its own: the metadata log, or one in a tool.
@@ -120,7 +123,6 @@ impl PartitionLog {
         loaded: Loading<'_>,
         offsets: LoadedOffsets,
         topic_id: Option<Uuid>,
-        unsynced: Vec<PathBuf>,
     ) -> Arc<Self> {
         let size: u64 = loaded.segments.iter().map(|s| u64::from(s.size())).sum();
         let start = offsets.log_start_offset;
@@ -133,7 +135,7 @@ impl PartitionLog {
             epochs: loaded.epochs,
             tail: HotTail::new(&context.tail_budget),
             read_bound: None,
-            unsynced,
+            unsynced: loaded.unsynced,
             last_flush_ms: options.now_ms,
             closed: false,
         };
@@ -146,7 +148,7 @@ impl PartitionLog {
             last_stable_offset: AtomicI64::new(start),
             high_watermark: AtomicI64::new(start),
             log_end_offset: AtomicI64::new(offsets.log_end_offset),
-            recovery_point: AtomicI64::new(offsets.recovery_point.max(start)),
+            recovery_point: AtomicI64::new(offsets.recovery_point),
             size_bytes: AtomicU64::new(size),
             state: Mutex::new(state),
             flushing: Mutex::new(()),
@@ -171,6 +173,8 @@ impl<'a> Loading<'a> {
         let mut listing = Listing::read(env.dir)?;
         if listing.has_leftovers {
             finish_swaps(env.dir)?;
+            // What is removed must not come back beside what is appended from now on.
+            env.disk.sync_dir(env.dir)?;
             listing = Listing::read(env.dir)?;
         }
         for orphan in &listing.orphans {
@@ -189,6 +193,7 @@ impl<'a> Loading<'a> {
             segments: segments.collect(),
             producers: ProducerStateManager::new(producer_id_expiration_ms, listing.snapshots),
             epochs: LeaderEpochs::default(),
+            unsynced: Vec::new(),
         };
         loading.load_epochs(listing.has_epochs)?;
         loading.rebuild_missing_indexes(&listing.segments)?;
@@ -199,11 +204,13 @@ impl<'a> Loading<'a> {
 
     /// A missing or unreadable file is no loss: the epochs stand in the batches, too.
     fn load_epochs(&mut self, has_file: bool) -> io::Result<()> {
-        if !has_file && self.segments.iter().all(|s| s.size() == 0) {
+        let is_empty = self.segments.iter().all(|s| s.size() == 0);
+        if !has_file && is_empty {
             return Ok(());
         }
         match leader_epoch_checkpoint::read(self.env.dir) {
-            Ok(entries) if has_file => {
+            // An empty file beside records is what a power failure makes of one that was not durable.
+            Ok(entries) if is_empty || !entries.is_empty() => {
                 self.epochs = LeaderEpochs::load(entries);
                 return Ok(());
             }
@@ -214,12 +221,17 @@ impl<'a> Loading<'a> {
         tracing::warn!("{}: reading the leader epochs from the log", self.env.dir.display());
         let epochs = &mut self.epochs;
         for segment in &mut self.segments {
-            segment.for_each_batch(self.env, 0, u32::MAX, |_, batch| {
+            let read = segment.for_each_batch(self.env, 0, u32::MAX, |_, batch| {
                 if epochs.latest_epoch() < Some(batch.header.partition_leader_epoch()) {
                     epochs.assign(batch.header.partition_leader_epoch(), batch.header.base_offset());
                 }
                 Ok(())
-            })?;
+            });
+            match read {
+                // After a crash the tail is yet to be cut, and the epochs with it.
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => break,
+                other => other?,
+            }
         }
         Ok(())
     }
@@ -237,6 +249,7 @@ impl<'a> Loading<'a> {
                 tracing::warn!("Rebuilding the index files of {}", path.display());
             }
             segment.rebuild_indexes(self.env, interval).map_err(|e| e.into_io(&path))?;
+            segment.sync_indexes(self.env)?;
         }
         Ok(())
     }
@@ -289,6 +302,7 @@ impl<'a> Loading<'a> {
         self.epochs.truncate_from_start(self.options.log_start_offset);
         if self.epochs.take_changed() {
             leader_epoch_checkpoint::write(self.env.dir, self.epochs.entries(), false)?;
+            self.unsynced.push(self.env.dir.join(LEADER_EPOCH_FILE));
         }
         let bases: Vec<i64> = self.segments.iter().map(|s| s.base_offset).collect();
         self.producers.remove_stray_snapshots(self.env.dir, &bases)?;
@@ -307,8 +321,14 @@ impl<'a> Loading<'a> {
             self.options.now_ms,
         )?;
         if !self.options.clean {
-            self.producers.take_snapshot(self.env.dir, false)?;
+            self.take_snapshot()?;
         }
+        Ok(())
+    }
+
+    fn take_snapshot(&mut self) -> io::Result<()> {
+        let taken = self.producers.take_snapshot(self.env.dir, false)?;
+        self.unsynced.extend(taken.map(|offset| snapshot_path(self.env.dir, offset)));
         Ok(())
     }
 
@@ -320,15 +340,18 @@ impl<'a> Loading<'a> {
     fn recover_from(&mut self, recovery_point: i64) -> io::Result<()> {
         let start = self.segments.partition_point(|s| s.base_offset <= recovery_point).saturating_sub(1);
         let Some(base) = self.segments.get(start).map(|s| s.base_offset) else { return Ok(()) };
+        // What the file says of offsets behind it may be of before a truncation; the batches say what is true.
+        self.epochs.truncate_from_end(recovery_point);
         // A look-up in the segments before must not go beyond what is known to be sound.
         let (before, _) = self.segments.split_at_mut(start);
         let (log_start, now_ms) = (self.options.log_start_offset, self.options.now_ms);
         load_producers(&mut self.producers, before, self.env, log_start, base, now_ms)?;
         let interval = self.options.config.index_interval_bytes;
         for at in start..self.segments.len() {
+            let Some(base) = self.segments.get(at).map(|s| s.base_offset) else { break };
+            self.producers.update_map_end_offset(base);
+            self.take_snapshot()?;
             let Some(segment) = self.segments.get_mut(at) else { break };
-            self.producers.update_map_end_offset(segment.base_offset);
-            self.producers.take_snapshot(self.env.dir, false)?;
             let path = segment.log_path(self.env);
             let mut builder = StateBuilder { producers: &mut self.producers, epochs: Some(&mut self.epochs) };
             let recovered =
@@ -348,7 +371,8 @@ impl<'a> Loading<'a> {
 
     /// Removes the segments from number `at` on: what lies behind a gap is not part of the log.
     fn remove_from(&mut self, at: usize) -> io::Result<()> {
-        for segment in self.segments.drain(at..) {
+        // From the end, so that whenever this is interrupted, there is no gap before what is left.
+        for segment in self.segments.drain(at..).rev() {
             tracing::warn!("Deleting segment {}", segment.log_path(self.env).display());
             for path in segment.mark_deleted(self.env)? {
                 std::fs::remove_file(path)?;
@@ -357,6 +381,7 @@ impl<'a> Loading<'a> {
                 std::fs::remove_file(path)?;
             }
         }
-        Ok(())
+        // Or they would come back behind what is appended from now on.
+        self.env.disk.sync_dir(self.env.dir)
     }
 }

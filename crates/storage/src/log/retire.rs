@@ -56,17 +56,17 @@ impl PartitionLog {
         let dir = state.dir.clone();
         let env = self.env(&dir);
         let mut work = || {
-            if let Some(active) = state.segments.last_mut()
-                && active.size() > 0
-            {
-                for file in active.prepare_sync(env, true)?.iter().skip(1) {
-                    env.disk.sync_data(file)?;
-                }
+            if let Some(active) = state.segments.last_mut() {
+                active.sync_indexes(env)?;
             }
-            for path in std::mem::take(&mut state.unsynced) {
+            let replaced = std::mem::take(&mut state.unsynced);
+            for path in &replaced {
                 if let Some(file) = crate::fs::found(std::fs::File::open(path))? {
                     env.disk.sync_data(&file)?;
                 }
+            }
+            if !replaced.is_empty() {
+                env.disk.sync_dir(env.dir)?;
             }
             Ok(())
         };

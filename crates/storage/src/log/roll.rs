@@ -56,7 +56,13 @@ impl PartitionLog {
                 }
                 return Ok(());
             }
-            Some(active) => active.close(env)?,
+            Some(active) => {
+                active.close(env)?;
+                // With its records durable already, no flush and no recovery will look at this segment again.
+                if self.recovery_point() >= base_offset {
+                    active.sync_indexes(env)?;
+                }
+            }
             None => {}
         }
         // Left by an operation that a crash interrupted.

@@ -75,10 +75,12 @@ impl PartitionLog {
 
     fn replace_all_segments(&self, state: &mut LogState, offset: i64, now_ms: i64) -> io::Result<()> {
         let dir = state.dir.clone();
-        let removed = std::mem::take(&mut state.segments);
+        let removed = std::mem::take(&mut state.segments).into_iter().rev().collect();
         self.remove_segments(state, removed, now_ms)?;
         let segment = Segment::create(self.env(&dir), offset, &state.config, now_ms)?;
         state.segments.push(segment);
+        // A power failure must not bring the old segments back beside the new one.
+        self.log_dir.disk().sync_dir(&dir)?;
         state.tail.clear();
         state.producers.truncate_fully_and_start_at(&dir, offset)
     }
@@ -86,8 +88,12 @@ impl PartitionLog {
     fn cut(&self, state: &mut LogState, offset: i64, now_ms: i64) -> io::Result<()> {
         let dir = state.dir.clone();
         let keep = state.segments.partition_point(|s| s.base_offset <= offset);
-        let removed: Vec<Segment> = state.segments.drain(keep..).collect();
-        self.remove_segments(state, removed, now_ms)?;
+        // From the end, so that whenever this is interrupted, there is no gap before what is left.
+        let removed: Vec<Segment> = state.segments.drain(keep..).rev().collect();
+        if !removed.is_empty() {
+            self.remove_segments(state, removed, now_ms)?;
+            self.log_dir.disk().sync_dir(&dir)?;
+        }
         state.tail.clear();
         state.read_bound = None;
         if let Some(active) = state.segments.last_mut() {

@@ -18,7 +18,7 @@ impl LogManager {
         }
     }
 
-    /// Writes down where logs start whose start lies within a segment.
+    /// Writes down where logs start that do not start at 0.
     pub fn checkpoint_log_start_offsets(&self) {
         for dir in self.live_dirs() {
             self.write_checkpoint(dir, LOG_START_OFFSET_FILE, start_to_keep);
@@ -68,7 +68,7 @@ impl LogManager {
     }
 }
 
+/// Also where it is the first segment's (Kafka leaves those out): a power failure may bring removed segments back.
 fn start_to_keep(log: &PartitionLog) -> Option<i64> {
-    let start = log.log_start_offset();
-    (start > log.first_segment_base_offset()).then_some(start)
+    Some(log.log_start_offset()).filter(|start| *start > 0)
 }

@@ -228,6 +228,14 @@ impl Segment {
         self.times.trim();
     }
 
+    /// Makes the indexes durable.
+    pub fn sync_indexes(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+        if !self.has_files {
+            return Ok(());
+        }
+        self.prepare_sync(env, true)?.iter().skip(1).try_for_each(|file| env.disk.sync_data(file))
+    }
+
     /// When the log file was last written, Unix ms.
     pub fn last_modified_ms(&self, env: SegmentEnv<'_>) -> io::Result<i64> {
         if !self.has_files {
@@ -244,7 +252,7 @@ impl Segment {
         for suffix in SUFFIXES {
             let path = lazy_file::path(env, self.base_offset, suffix);
             let marked = with_suffix(&path, DELETED_SUFFIX);
-            if found(std::fs::rename(&path, &marked))?.is_some() {
+            if found(env.disk.rename(&path, &marked))?.is_some() {
                 renamed.push(marked);
             }
         }

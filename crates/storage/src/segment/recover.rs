@@ -37,6 +37,8 @@ impl Segment {
         let truncated = len.saturating_sub(u64::from(valid));
         if truncated > 0 {
             env.disk.set_len(&file, u64::from(valid))?;
+            // A power failure must not bring it back behind batches that are appended from now on.
+            env.disk.sync_data(&file)?;
         }
         self.size = valid;
         self.push_time_entry(env)?;
@@ -161,6 +163,8 @@ impl Segment {
         let truncated = self.size - found.position;
         let file = self.log_file(env)?;
         env.disk.set_len(&file, u64::from(found.position))?;
+        // A power failure must not bring it back behind batches that are appended from now on.
+        env.disk.sync_data(&file)?;
         (self.size, self.reserved, self.is_dirty) = (found.position, 0, true);
         self.bytes_since_index_entry = 0;
         if self.size == 0 {

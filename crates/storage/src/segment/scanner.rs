@@ -15,6 +15,8 @@ pub const LOOKUP_BUFFER: usize = 4 * 1024;
 pub const SCAN_BUFFER: usize = 1024 * 1024;
 /// What the CRC covers starts here.
 const CRC_COVERS_FROM: usize = 21;
+/// Messages before format 2: offset (int64), size (int32), CRC-32 of all that follows it (uint32).
+const OLD_HEADER_SIZE: usize = 16;
 /// Control batches hold one small record; anything larger is read without its content.
 const CONTROL_BATCH_MAX: usize = 64 * 1024;
 
@@ -104,6 +106,7 @@ impl<'f> Scanner<'f> {
         let header = match BatchHeader::parse(bytes) {
             Ok(header) => header,
             Err(RecordsError::Incomplete { .. }) => return Ok(None),
+            Err(RecordsError::UnsupportedMagic(magic)) => return Err(self.old_format(position, magic)?),
             Err(source) => return Err(ScanError::Invalid { position, source }),
         };
         if header.size() as u64 > u64::from(self.end - position) {
@@ -134,6 +137,31 @@ impl<'f> Scanner<'f> {
         }
         let source = RecordsError::InvalidCrc { stored, computed };
         Err(ScanError::Invalid { position: batch.position, source })
+    }
+
+    /// The error for a batch without the magic byte of today's format: what a torn write leaves is no old message.
+    fn old_format(&mut self, position: u32, magic: i8) -> Result<ScanError, ScanError> {
+        let mut source = RecordsError::UnsupportedMagic(magic);
+        let header = self.bytes_at(position, OLD_HEADER_SIZE)?;
+        let size = header.get(8..).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_be_bytes(*b));
+        let stored = header.get(12..).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_be_bytes(*b));
+        let end = position.saturating_add(12).saturating_add(size).min(self.end);
+        let mut digest = Digest::new(CrcAlgorithm::Crc32IsoHdlc);
+        let mut at = position + OLD_HEADER_SIZE as u32;
+        while at < end {
+            let want = ((end - at) as usize).min(self.buffer_size);
+            let piece = self.bytes_at(at, want)?;
+            if piece.is_empty() {
+                break;
+            }
+            digest.update(piece);
+            at += piece.len() as u32;
+        }
+        let computed = digest.finalize() as u32;
+        if computed != stored || size < OLD_HEADER_SIZE as u32 {
+            source = RecordsError::InvalidCrc { stored, computed };
+        }
+        Ok(ScanError::Invalid { position, source })
     }
 
     /// All bytes of a control batch; none when it is too large to be one.

@@ -172,7 +172,8 @@ impl TxnIndex {
         let file = self.file.get(env, self.base_offset, TXN_INDEX_SUFFIX)?;
         env.disk.set_len(&file, u64::from(keep) * ENTRY_SIZE as u64)?;
         self.entries = keep;
-        Ok(())
+        // Were they to come back with a power failure, consumers would skip what is appended from now on.
+        env.disk.sync_data(&file)
     }
 }
 
