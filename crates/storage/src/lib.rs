@@ -20,12 +20,14 @@
 //! | `producer_state` | idempotence and transactions |
 //! | `leader_epochs` | which leader epoch starts where |
 //! | `hot_tail` | newest batches in memory |
+//! | `cleaner` | compaction |
 //! | `manager` | all logs |
 //! | `checkpoint`, `meta_properties` | the small files |
 //! | `file_cache`, `trash`, `log_dir`, `context` | what logs share |
 //! | `fs` | the seam to the disk |
 
 pub mod checkpoint;
+mod cleaner;
 mod config;
 mod context;
 mod error;
