@@ -47,6 +47,7 @@ pub mod segment;
 mod test_support;
 mod trash;
 
+pub use cleaner::{CleanerHost, CleanerOptions, CleanerShared, CleanerWorker};
 pub use config::LogConfig;
 pub use context::{ContextOptions, StorageContext};
 pub use error::{StorageError, StorageResult};

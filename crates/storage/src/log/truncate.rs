@@ -79,6 +79,7 @@ impl PartitionLog {
         self.remove_segments(state, removed, now_ms)?;
         let segment = Segment::create(self.env(&dir), offset, &state.config, now_ms)?;
         state.segments.push(segment);
+        self.abort_cleaning(state);
         state.tail.clear();
         state.producers.truncate_fully_and_start_at(&dir, offset)
     }
@@ -87,6 +88,9 @@ impl PartitionLog {
         let dir = state.dir.clone();
         let keep = state.segments.partition_point(|s| s.base_offset <= offset);
         let removed: Vec<Segment> = state.segments.drain(keep..).collect();
+        if !removed.is_empty() {
+            self.abort_cleaning(state);
+        }
         self.remove_segments(state, removed, now_ms)?;
         state.tail.clear();
         state.read_bound = None;
