@@ -19,6 +19,7 @@ use ottla_storage::{LoadError, LoadOptions, LogManager, LogManagerOptions, OpenE
 
 use crate::background::Background;
 use crate::broker::Broker;
+use crate::cleaner::LogCleaner;
 use crate::clock::now_ms;
 use crate::config_schema::BrokerConfigSchema;
 use crate::cordon;
@@ -70,6 +71,7 @@ pub struct Server {
     broker: Arc<Broker>,
     net: ServerHandle,
     background: Background,
+    cleaner: LogCleaner,
     control: JoinHandle<()>,
     stop_control: tokio::sync::oneshot::Sender<()>,
     broker_epoch: i64,
@@ -89,11 +91,13 @@ impl Server {
         load_logs(&config, &logs, &shared_config, &started.image.image)?;
         let broker_epoch = started.broker_epoch;
         let loggers = options.loggers.take().unwrap_or_else(|| Loggers::new("INFO", Box::new(|_| {})));
+        let cleaner_config = shared_config.clone();
         let (broker, control, stop_control, net) =
             wire_up(config, logs, shared_config, started, bound, loggers)?;
         let background =
             Background::start(broker.logs.clone(), broker.partitions.clone(), &broker.config.storage)?;
-        Ok(Self { broker, net, background, control, stop_control, broker_epoch })
+        let cleaner = LogCleaner::start(broker.logs.clone(), cleaner_config)?;
+        Ok(Self { broker, net, background, cleaner, control, stop_control, broker_epoch })
     }
 
     /// Listeners by name, and where they listen.
@@ -114,6 +118,7 @@ impl Server {
         }
         self.net.shutdown(ottla_net::SHUTDOWN_GRACE);
         self.background.stop();
+        self.cleaner.stop();
         let _ = self.stop_control.send(());
         let _ = self.control.join();
         self.broker.logs.shutdown(self.broker_epoch, now_ms());
