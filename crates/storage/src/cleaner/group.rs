@@ -59,7 +59,7 @@ pub fn group(segments: &[SegmentSize], limits: &GroupLimits) -> Vec<Range<usize>
 mod tests {
     use super::*;
 
-    fn check(sizes: &[(i64, u32, u64, u64)], limits: (u64, u64, i64), expect: &[Range<usize>]) {
+    fn check(sizes: &[(i64, u32, u64, u64)], limits: (u64, u64, i64), expect: &[usize]) {
         let segments: Vec<SegmentSize> = sizes
             .iter()
             .map(|&(base_offset, bytes, index_bytes, time_index_bytes)| SegmentSize {
@@ -70,22 +70,24 @@ mod tests {
             })
             .collect();
         let limits = GroupLimits { segment_bytes: limits.0, index_bytes: limits.1, end_offset: limits.2 };
-        assert_eq!(group(&segments, &limits), expect, "{sizes:?} {limits:?}");
+        let groups = group(&segments, &limits);
+        assert!(groups.iter().flat_map(Range::clone).eq(0..sizes.len()));
+        let lens: Vec<usize> = groups.iter().map(ExactSizeIterator::len).collect();
+        assert_eq!(lens, expect, "{sizes:?} {limits:?}");
     }
 
     #[test]
     fn groups_are_bounded_by_size_index_and_offsets() {
         let ten: Vec<_> = (0..10).map(|i| (i * 10, 100, 8, 12)).collect();
         check(&[], (1000, 1000, 0), &[]);
-        check(&ten, (u64::MAX, u64::MAX, 100), &[0..10]);
-        check(&ten, (1, u64::MAX, 100), &(0..10).map(|i| i..i + 1).collect::<Vec<_>>());
-        check(&ten, (300, u64::MAX, 100), &[0..3, 3..6, 6..9, 9..10]);
-        check(&ten, (u64::MAX, 24, 100), &[0..2, 2..4, 4..6, 6..8, 8..10]);
+        check(&ten, (u64::MAX, u64::MAX, 100), &[10]);
+        check(&ten, (1, u64::MAX, 100), &[1; 10]);
+        check(&ten, (300, u64::MAX, 100), &[3, 3, 3, 1]);
+        check(&ten, (u64::MAX, 24, 100), &[2, 2, 2, 2, 2]);
         let max = i64::from(i32::MAX);
-        check(&[(0, 1, 0, 0), (10, 1, 0, 0)], (9, 9, max + 1), &[0..2]);
-        let apart: &[Range<usize>] = &[0..1, 1..2];
-        check(&[(0, 1, 0, 0), (10, 1, 0, 0)], (9, 9, max + 2), apart);
-        check(&[(0, 1, 0, 0), (10, 1, 0, 0), (max + 1, 1, 0, 0)], (9, 9, max + 2), &[0..2, 2..3]);
-        check(&[(0, 1, 0, 0), (10, 0, 0, 0), (max * 3, 0, 0, 0)], (9, 9, max * 4), &[0..3]);
+        check(&[(0, 1, 0, 0), (10, 1, 0, 0)], (9, 9, max + 1), &[2]);
+        check(&[(0, 1, 0, 0), (10, 1, 0, 0)], (9, 9, max + 2), &[1, 1]);
+        check(&[(0, 1, 0, 0), (10, 1, 0, 0), (max + 1, 1, 0, 0)], (9, 9, max + 2), &[2, 1]);
+        check(&[(0, 1, 0, 0), (10, 0, 0, 0), (max * 3, 0, 0, 0)], (9, 9, max * 4), &[3]);
     }
 }
