@@ -14,6 +14,7 @@ mod authorized_operations;
 mod auto_topics;
 mod background;
 mod broker;
+mod cleaner;
 mod clock;
 mod config_schema;
 pub mod context;

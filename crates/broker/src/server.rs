@@ -19,6 +19,7 @@ use ottla_storage::{LoadError, LoadOptions, LogManager, LogManagerOptions, OpenE
 
 use crate::background::Background;
 use crate::broker::Broker;
+use crate::cleaner::LogCleaner;
 use crate::clock::now_ms;
 use crate::config_schema::BrokerConfigSchema;
 use crate::cordon;
@@ -75,6 +76,7 @@ pub struct Server {
     broker: Arc<Broker>,
     net: ServerHandle,
     background: Background,
+    cleaner: LogCleaner,
     control: JoinHandle<()>,
     stop_control: tokio::sync::oneshot::Sender<()>,
     broker_epoch: i64,
@@ -97,6 +99,7 @@ impl Server {
         load_logs(&config, &logs, &shared_config, &started.image.image)?;
         let broker_epoch = started.broker_epoch;
         let loggers = options.loggers.take().unwrap_or_else(|| Loggers::new("INFO", Box::new(|_| {})));
+        let cleaner_config = shared_config.clone();
         let (broker, control, stop_control, net) = wire_up(
             config,
             logs,
@@ -112,8 +115,9 @@ impl Server {
             directories,
             &broker.config.storage,
         )?;
+        let cleaner = LogCleaner::start(broker.logs.clone(), cleaner_config)?;
         let fatal = Some(fatal_reason);
-        Ok(Self { broker, net, background, control, stop_control, broker_epoch, fatal })
+        Ok(Self { broker, net, background, cleaner, control, stop_control, broker_epoch, fatal })
     }
 
     /// Listeners by name, and where they listen.
@@ -150,6 +154,7 @@ impl Server {
         self.net.shutdown(ottla_net::SHUTDOWN_GRACE);
         self.broker.flusher.stop();
         self.background.stop();
+        self.cleaner.stop();
         let _ = self.stop_control.send(());
         let _ = self.control.join();
         self.broker.logs.shutdown(self.broker_epoch, now_ms());

@@ -8,6 +8,7 @@ use crate::layers::{RawMap, StaticProperties};
 use crate::topic_config::TopicConfig;
 use crate::values::{self, Values};
 
+pub mod cleaner;
 mod endpoint;
 pub mod groups;
 pub mod listeners;
@@ -19,6 +20,7 @@ pub mod storage;
 pub mod topics;
 mod validate;
 
+use cleaner::LogCleanerConfig;
 use groups::GroupCoordinatorConfig;
 use listeners::ListenersConfig;
 use metadata_log::MetadataLogConfig;
@@ -46,6 +48,8 @@ pub struct BrokerConfig {
     pub sockets: SocketConfig,
     /// Directories and the periodic work on logs.
     pub storage: StorageConfig,
+    /// Compaction.
+    pub log_cleaner: LogCleanerConfig,
     /// Creation, deletion and reading of topics.
     pub topics: TopicsConfig,
     /// Classic groups and offsets.
@@ -130,6 +134,7 @@ impl BrokerConfig {
             listeners: ListenersConfig::from_values(&values, &originals, &quorum)?,
             sockets: SocketConfig::from_values(&values)?,
             storage: StorageConfig::from_values(&values),
+            log_cleaner: LogCleanerConfig::from_values(&values),
             topics: TopicsConfig::from_values(&values),
             groups: GroupCoordinatorConfig::from_values(&values)?,
             quorum,

@@ -100,6 +100,11 @@ impl Values {
         self.expect(key, Value::as_i64)
     }
 
+    /// A DOUBLE.
+    pub(crate) fn double(&self, key: &str) -> f64 {
+        self.expect(key, Value::as_f64)
+    }
+
     /// A STRING or CLASS.
     pub(crate) fn string(&self, key: &str) -> &str {
         self.opt_string(key).unwrap_or_default()

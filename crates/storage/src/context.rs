@@ -1,5 +1,6 @@
 //! What all logs of a process share.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -20,6 +21,8 @@ pub struct StorageContext {
     pub(crate) trash: Trash,
     /// Logs that closed a segment which is not yet durable.
     pub(crate) to_flush: Mutex<Vec<Weak<PartitionLog>>>,
+    /// Whether a truncation has moved what is clean of a log.
+    pub(crate) cleaner_checkpoints_changed: AtomicBool,
     /// `producer.id.expiration.ms`.
     pub(crate) producer_id_expiration_ms: i64,
     /// `transaction.max.timeout.ms`: a transaction is late when older than this and five minutes.
@@ -64,6 +67,7 @@ impl StorageContext {
             tail_budget: TailBudget::new(options.hot_tail_bytes_max),
             trash: Trash::default(),
             to_flush: Mutex::default(),
+            cleaner_checkpoints_changed: AtomicBool::new(false),
             producer_id_expiration_ms: options.producer_id_expiration_ms,
             max_transaction_timeout_ms: options.max_transaction_timeout_ms,
             verify_transactions: options.verify_transactions,

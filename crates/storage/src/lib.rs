@@ -20,12 +20,14 @@
 //! | `producer_state` | idempotence and transactions |
 //! | `leader_epochs` | which leader epoch starts where |
 //! | `hot_tail` | newest batches in memory |
+//! | `cleaner` | compaction |
 //! | `manager` | all logs |
 //! | `checkpoint`, `meta_properties` | the small files |
 //! | `file_cache`, `trash`, `log_dir`, `context` | what logs share |
 //! | `fs` | the seam to the disk |
 
 pub mod checkpoint;
+mod cleaner;
 mod config;
 mod context;
 mod error;
@@ -45,6 +47,7 @@ pub mod segment;
 mod test_support;
 mod trash;
 
+pub use cleaner::{CleanerHost, CleanerOptions, CleanerShared, CleanerWorker};
 pub use config::LogConfig;
 pub use context::{ContextOptions, StorageContext};
 pub use error::{StorageError, StorageResult};

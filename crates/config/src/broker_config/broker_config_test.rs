@@ -117,7 +117,7 @@ fn keys_that_must_not_be_ignored_are_refused() {
 #[test]
 fn what_has_no_effect_or_is_not_known_is_told() {
     let (_, warnings) = config(&[
-        ("log.cleaner.threads", "4"),
+        ("fetch.purgatory.purge.interval.requests", "4"),
         ("num.io.threads", "8"),
         ("num.partition", "3"),
         ("log.dirs", "/a,/a"),
@@ -126,7 +126,7 @@ fn what_has_no_effect_or_is_not_known_is_told() {
     assert_eq!(
         texts,
         [
-            "log.cleaner.threads has no effect: compaction is not served yet",
+            "fetch.purgatory.purge.interval.requests has no effect: waiting requests are removed as soon as they are answered",
             "log.dirs contains duplicate values; they are removed",
             "unknown configuration key num.partition: ignored (did you mean num.partitions?)",
         ]

@@ -62,7 +62,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     list("log.cleanup.policy", &["delete"], Medium)
         .any_of(&["compact", "delete"])
         .cluster_wide()
-        .honoured_but("`delete`; what `compact` would remove is kept until compaction is served")
+        .honoured()
         .doc(
             "What happens to old data: `delete` drops old segments, `compact` keeps the newest record of \
              each key; both, or neither, may be given.",

@@ -5,7 +5,6 @@ use crate::key_def::Type::Int;
 use crate::key_def::{KeyDef, boolean, double, hours, int, list, long, minutes, same, string, unset};
 use crate::validator::Validator;
 
-const NO_COMPACTION: &str = "compaction is not served yet";
 const NO_TIER: &str = "tiered storage is not served yet";
 const SINGLE: &str = "a node alone holds the only replica";
 
@@ -77,7 +76,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     list("cleanup.policy", &["delete"], Medium)
         .any_of(&["compact", "delete"])
         .or_broker(&[same("log.cleanup.policy")])
-        .honoured_but("`delete`; what `compact` would remove is kept until compaction is served")
+        .honoured()
         .doc(
             "What happens to old data: `delete` drops old segments, `compact` keeps the newest record of \
              each key; both, or neither, may be given.",
@@ -85,12 +84,12 @@ pub(super) const KEYS: &[KeyDef] = &[
     double("min.cleanable.dirty.ratio", 0.5, Medium)
         .between(0, 1)
         .or_broker(&[same("log.cleaner.min.cleanable.ratio")])
-        .without_effect(NO_COMPACTION)
+        .honoured()
         .doc("Share of a log that must be uncompacted before it is compacted again."),
     long("delete.retention.ms", 86_400_000, Medium)
         .at_least(0)
         .or_broker(&[same("log.cleaner.delete.retention.ms")])
-        .without_effect(NO_COMPACTION)
+        .honoured()
         .doc(
             "How long tombstones stay after compaction, so that a reader from the start can still see \
              them.",
@@ -98,12 +97,12 @@ pub(super) const KEYS: &[KeyDef] = &[
     long("min.compaction.lag.ms", 0, Medium)
         .at_least(0)
         .or_broker(&[same("log.cleaner.min.compaction.lag.ms")])
-        .without_effect(NO_COMPACTION)
+        .honoured()
         .doc("A record younger than this is left alone by compaction."),
     long("max.compaction.lag.ms", i64::MAX, Medium)
         .at_least(1)
         .or_broker(&[same("log.cleaner.max.compaction.lag.ms")])
-        .honoured_but("rolls the segments of compacted topics; compaction itself is not served yet")
+        .honoured()
         .doc(
             "A record is compacted at the latest at this age; segments of compacted topics are closed in \
              time for that.",

@@ -5,6 +5,7 @@
 //! | `recovery-point-offset-checkpoint` | log directory | `topic partition offset`: all before is durable |
 //! | `log-start-offset-checkpoint` | log directory | `topic partition offset`: only where it is not 0 |
 //! | `replication-offset-checkpoint` | log directory | `topic partition offset`: high watermark |
+//! | `cleaner-offset-checkpoint` | log directory | `topic partition offset`: all before is clean |
 //! | `leader-epoch-checkpoint` | partition | `epoch start-offset` |
 //!
 //! All are version 0 and replaced as a whole. [`partition_metadata`] and [`clean_shutdown`] have forms of

@@ -13,6 +13,8 @@ use crate::fs::replace_file;
 pub const RECOVERY_POINT_FILE: &str = "recovery-point-offset-checkpoint";
 /// Log start offsets that are not 0.
 pub const LOG_START_OFFSET_FILE: &str = "log-start-offset-checkpoint";
+/// Up to where compacted logs are clean.
+pub const CLEANER_OFFSET_FILE: &str = "cleaner-offset-checkpoint";
 /// High watermarks.
 pub const HIGH_WATERMARK_FILE: &str = "replication-offset-checkpoint";
 

@@ -9,6 +9,7 @@
 //! | `lookup` | by timestamp, by leader epoch |
 //! | `offsets` | high watermark, log start offset, last stable offset |
 //! | `retention`, `truncate` | removing from the front, and from the back |
+//! | `cleaning`, `replace` | what compaction asks, and swapping its segments in |
 //! | `producers` | what is told about producers; verification guards |
 //! | `retire` | closing, and renaming for deletion |
 //!
@@ -18,6 +19,7 @@
 
 mod append;
 mod append_given;
+mod cleaning;
 mod flush;
 mod leftovers;
 mod listing;
@@ -27,6 +29,7 @@ mod open;
 mod producers;
 mod read;
 mod recover;
+mod replace;
 mod retention;
 mod retire;
 mod roll;
@@ -35,6 +38,10 @@ mod write;
 
 #[cfg(test)]
 mod append_test;
+#[cfg(test)]
+mod cleaning_model_test;
+#[cfg(test)]
+mod cleaning_test;
 #[cfg(test)]
 mod concurrency_test;
 #[cfg(test)]
@@ -58,6 +65,7 @@ use ottla_protocol::{TopicPartition, Uuid};
 use parking_lot::{Mutex, MutexGuard};
 
 pub use append::{AppendError, AppendInfo, AppendOptions};
+pub(crate) use cleaning::{CleaningView, SourceSegment};
 pub use lookup::{FoundOffset, special_timestamp};
 pub use open::OpenOptions;
 pub use producers::ActiveProducer;
@@ -87,6 +95,7 @@ pub struct PartitionLog {
     /// All before is durable.
     recovery_point: AtomicI64,
     size_bytes: AtomicU64,
+    cleaning: cleaning::CleaningMarks,
     state: Mutex<LogState>,
     /// Held during an fsync: appends that wait for the same one find their work done (group commit). Taken
     /// before `state`, never while it is held.

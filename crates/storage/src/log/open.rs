@@ -150,6 +150,7 @@ impl PartitionLog {
             log_end_offset: AtomicI64::new(offsets.log_end_offset),
             recovery_point: AtomicI64::new(offsets.recovery_point),
             size_bytes: AtomicU64::new(size),
+            cleaning: Default::default(),
             state: Mutex::new(state),
             flushing: Mutex::new(()),
         })

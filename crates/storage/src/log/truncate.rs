@@ -81,6 +81,7 @@ impl PartitionLog {
         state.segments.push(segment);
         // A power failure must not bring the old segments back beside the new one.
         self.log_dir.disk().sync_dir(&dir)?;
+        self.abort_cleaning(state);
         state.tail.clear();
         state.producers.truncate_fully_and_start_at(&dir, offset)
     }
@@ -91,6 +92,7 @@ impl PartitionLog {
         // From the end, so that whenever this is interrupted, there is no gap before what is left.
         let removed: Vec<Segment> = state.segments.drain(keep..).rev().collect();
         if !removed.is_empty() {
+            self.abort_cleaning(state);
             self.remove_segments(state, removed, now_ms)?;
             self.log_dir.disk().sync_dir(&dir)?;
         }

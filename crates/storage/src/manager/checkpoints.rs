@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::LogManager;
 use crate::checkpoint::offset_checkpoint::{
-    self, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, RECOVERY_POINT_FILE,
+    self, CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, RECOVERY_POINT_FILE,
 };
 use crate::log::PartitionLog;
 use crate::log_dir::LogDir;
@@ -32,9 +32,15 @@ impl LogManager {
         }
     }
 
+    /// Writes down up to where the logs of a directory are clean.
+    pub(crate) fn checkpoint_cleaner_offsets(&self, dir: &Arc<LogDir>) {
+        self.write_checkpoint(dir, CLEANER_OFFSET_FILE, PartitionLog::cleaner_checkpoint);
+    }
+
     pub(super) fn checkpoint_dir(&self, dir: &Arc<LogDir>) {
         self.write_checkpoint(dir, RECOVERY_POINT_FILE, |log| Some(log.recovery_point()));
         self.write_checkpoint(dir, LOG_START_OFFSET_FILE, start_to_keep);
+        self.checkpoint_cleaner_offsets(dir);
     }
 
     /// Writes a checkpoint, unless it says what the last one said: ten thousand idle partitions must not cost a

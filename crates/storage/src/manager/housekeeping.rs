@@ -1,5 +1,7 @@
 //! What is to be done from time to time, for a background thread that wakes about once a second.
 
+use std::sync::atomic::Ordering;
+
 use super::LogManager;
 use super::disk_space::DiskWatch;
 
@@ -94,6 +96,9 @@ impl Housekeeping {
     /// Does what is due. Blocks on the disk.
     pub fn tick(&mut self, manager: &LogManager, now_ms: i64) {
         manager.context().background_tick(now_ms);
+        if manager.context().cleaner_checkpoints_changed.swap(false, Ordering::AcqRel) {
+            manager.live_dirs().for_each(|dir| manager.checkpoint_cleaner_offsets(dir));
+        }
         if self.flush.is_due(now_ms) {
             manager.flush_due_logs(now_ms);
         }
@@ -130,10 +135,17 @@ impl LogManager {
         }
     }
 
-    /// Applies retention to all logs; how many segments were removed.
+    /// Applies retention to all logs; how many segments were removed. A log that is being cleaned has to wait: the
+    /// cleaner does it there.
     pub fn delete_old_segments(&self, now_ms: i64) -> usize {
-        let logs = self.logs().into_iter().chain(self.future_logs());
-        logs.filter_map(|log| log.delete_old_segments(now_ms).ok()).sum()
+        let mut deleted = 0;
+        for log in self.logs().into_iter().chain(self.future_logs()) {
+            if log.take_for_cleaning() {
+                deleted += log.delete_old_segments(now_ms).unwrap_or(0);
+                log.release_from_cleaning();
+            }
+        }
+        deleted
     }
 
     /// Closes files and frees memory that nobody has used since the last call.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::{LogManager, Logs};
 use crate::checkpoint::clean_shutdown::{self, CleanShutdown};
 use crate::checkpoint::offset_checkpoint::{
-    self, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, RECOVERY_POINT_FILE,
+    self, CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, RECOVERY_POINT_FILE,
 };
 use crate::config::LogConfig;
 use crate::error::StorageError;
@@ -76,6 +76,7 @@ struct DirState {
     recovery_points: Offsets,
     log_start_offsets: Offsets,
     high_watermarks: Offsets,
+    clean_offsets: Offsets,
     jobs: Vec<Job>,
 }
 
@@ -178,6 +179,7 @@ impl LogManager {
             recovery_points: read(RECOVERY_POINT_FILE),
             log_start_offsets: read(LOG_START_OFFSET_FILE),
             high_watermarks: read(HIGH_WATERMARK_FILE),
+            clean_offsets: read(CLEANER_OFFSET_FILE),
             jobs,
         })
     }
@@ -238,6 +240,9 @@ impl LogManager {
             return Ok(None);
         }
         log.set_high_watermark(offset(&state.high_watermarks));
+        if is_current {
+            log.set_cleaner_checkpoint(state.clean_offsets.get(&job.partition).copied());
+        }
         Ok(Some(log))
     }
 

@@ -24,6 +24,8 @@ mod move_log;
 mod shutdown;
 
 #[cfg(test)]
+mod cleaner_test;
+#[cfg(test)]
 mod manager_test;
 
 use std::collections::HashMap;

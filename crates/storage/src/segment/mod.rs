@@ -32,6 +32,7 @@ pub use read::{FoundTimestamp, OffsetPosition, SegmentRead, TimestampOffset};
 pub use recover::{Recovered, RecoverySink};
 use txn_index::TxnIndex;
 
+use crate::cleaner::SegmentSize;
 use crate::config::LogConfig;
 use crate::fs::{found, with_suffix};
 use crate::names::{
@@ -136,6 +137,16 @@ impl Segment {
     /// Bytes of batches.
     pub fn size(&self) -> u32 {
         self.size
+    }
+
+    /// What the cleaner goes by when it groups segments.
+    pub(crate) fn cleaning_size(&self) -> SegmentSize {
+        SegmentSize {
+            base_offset: self.base_offset,
+            bytes: self.size,
+            index_bytes: u64::from(self.offsets.len()) * OffsetEntry::SIZE as u64,
+            time_index_bytes: u64::from(self.times.len()) * TimeEntry::SIZE as u64,
+        }
     }
 
     /// The open log file.

@@ -30,7 +30,10 @@ pub struct AbortedTxn {
 }
 
 impl AbortedTxn {
-    fn encode(&self) -> [u8; ENTRY_SIZE] {
+    /// Bytes of an entry.
+    pub(crate) const SIZE: usize = ENTRY_SIZE;
+
+    pub(crate) fn encode(&self) -> [u8; ENTRY_SIZE] {
         let mut out = [0; ENTRY_SIZE];
         let fields = [self.producer_id, self.first_offset, self.last_offset, self.last_stable_offset];
         let (version, rest) = out.split_at_mut(2);
