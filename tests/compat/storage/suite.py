@@ -18,10 +18,10 @@ import files  # noqa: E402
 PROPERTIES = {"offsets.topic.num.partitions": "4", "metadata.log.max.record.bytes.between.snapshots": "1000", "metadata.max.retention.bytes": "50000", "log.cleaner.enable": "true", "log.retention.check.interval.ms": "3600000", "log.retention.hours": "-1"}
 
 
-def world(ctx, name, bootstrap, what) -> list:
-    """Lines that World printed."""
+def world(ctx, name, bootstrap, what, program="World") -> list:
+    """Lines that World, or another of the programs, printed."""
     classes = kafka_dist.compile_java("storage", HERE / "java")
-    argv = kafka_dist.java("-cp", f"{classes}:{kafka_dist.jars('kafka')}", "World", bootstrap, what, level="OFF")
+    argv = kafka_dist.java("-cp", f"{classes}:{kafka_dist.jars('kafka')}", program, bootstrap, what, level="OFF")
     _, text = ctx.run(name, argv, 300, check=True)
     return [x for x in text.splitlines() if x != "DONE"]
 
@@ -110,6 +110,26 @@ def dump(ctx) -> Result:
     return r
 
 
+def compaction(ctx) -> Result:
+    """The broker cleans compacted topics while they are read; Kafka's dump tool has no complaint; the other product serves what is left."""
+    r = Result()
+    a = ctx.broker(properties={**PROPERTIES, "log.cleaner.backoff.ms": "100"}).start()
+    for line in world(ctx, "make", a.bootstrap, "make", "Compact"):
+        r.ok(line.replace(" ", "-"))
+    a.stop()
+    files.check_dump(ctx, r, "compacted", a.data)
+    # From now on nothing changes.
+    a.properties["log.cleaner.enable"] = "false"
+    a.start()
+    before = world(ctx, "before", a.bootstrap, "describe", "Compact")
+    a.stop()
+    b = a.with_product("kafka" if ctx.against == "ottla" else "ottla")
+    ctx.brokers.append(b)
+    if started(r, "the other product", b):
+        same(r, "the other product", before, world(ctx, "after", b.bootstrap, "describe", "Compact"))
+    return r
+
+
 def interchange(first_is_kafka: bool):
     def run(ctx) -> Result:
         other = ctx.against
@@ -127,6 +147,7 @@ def interchange(first_is_kafka: bool):
 
 SUITES = [
     Suite("storage/dump", dump, "kafka-dump-log and the small files over a directory that the broker wrote"),
+    Suite("storage/compaction", compaction, "compacted topics in all codecs: cleaned, dumped, served by Apache Kafka"),
     Suite("storage/from-kafka", interchange(True), "a directory of Apache Kafka, stopped and killed, served by the broker"),
     Suite("storage/to-kafka", interchange(False), "a directory of the broker, stopped and killed, served by Apache Kafka"),
 ]
