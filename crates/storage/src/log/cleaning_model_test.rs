@@ -419,7 +419,7 @@ impl History {
 
 #[test]
 fn compaction_keeps_what_it_must() {
-    let seeds = std::env::var("OTTLA_CLEANER_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(12);
+    let seeds = std::env::var("OTTLA_CLEANER_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(16);
     for seed in 1..=seeds {
         let run = std::panic::catch_unwind(|| History::new(seed).run(300));
         if let Err(why) = run {

@@ -345,3 +345,25 @@ fn offset_commits_are_compacted_as_the_coordinator_writes_them() {
     assert!(!found.contains(&of(tombstone, "group-b")) && found.contains(&of(committed, "group-a")));
     assert_eq!(f.log.active_producers()[0].last_sequence, 2);
 }
+
+#[test]
+fn records_without_a_key_go_and_the_last_batch_leaves_its_header() {
+    let mut f = Fixture::with(LogConfig { compact: false, ..config() });
+    for _ in 0..12 {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.append(NOW, None, Some(&[b'v'; 100]), &[]).expect("record");
+        f.append(&builder.build().expect("batch"));
+    }
+    f.log.roll(NOW).expect("roll");
+    f.log.set_high_watermark(i64::MAX);
+    f.log.update_config(config());
+    clean(&f);
+    let left = f.read_all(0);
+    assert_eq!(
+        (offsets_of(&left), offsets(&f, 0)),
+        (vec![(11, 11)], vec![]),
+        "up to which offset there was a log"
+    );
+    f.reopen_killed(0);
+    assert_eq!((f.log.log_end_offset(), offsets_of(&f.read_all(3))), (12, vec![(11, 11)]));
+}
