@@ -68,8 +68,12 @@ impl PartitionLog {
         let start_offset = self.log_start_offset();
         let mut search = || {
             for segment in &mut state.segments {
-                if segment.largest_timestamp(env)? >= timestamp {
-                    return segment.find_by_timestamp(env, timestamp, start_offset);
+                // Compaction may have left nothing in a segment, or only the header of a batch. (Kafka looks no further.)
+                if segment.size() > 0
+                    && segment.largest_timestamp(env)? >= timestamp
+                    && let Some(found) = segment.find_by_timestamp(env, timestamp, start_offset)?
+                {
+                    return Ok(Some(found));
                 }
             }
             Ok(None)
