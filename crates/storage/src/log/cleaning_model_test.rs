@@ -110,19 +110,19 @@ impl History {
                     self.append(id);
                 }
                 66..76 => self.end_txn(),
-                76..80 => self.f.log.roll(self.now()).expect("roll"),
-                80..88 => self.clean(),
-                88..90 => self.stop_while_cleaning(),
-                90..93 => self.kill_in_swap(),
-                93..95 => self.reopen(true),
-                95..97 => self.reopen(false),
+                76..82 => self.f.log.roll(self.now()).expect("roll"),
+                82..90 => self.clean(),
+                90..91 => self.stop_while_cleaning(),
+                91..93 => self.kill_in_swap(),
+                93..94 => self.reopen(true),
+                94..96 => self.reopen(false),
                 _ => {
-                    let by = self.random.below(700) as i64;
+                    let by = self.random.below(1500) as i64;
                     self.host.now_ms.fetch_add(by, Ordering::Relaxed);
                 }
             }
             // An append alone changes nothing that was there.
-            if what >= 80 || step % 16 == 0 {
+            if what >= 82 || step % 16 == 0 {
                 self.check();
             }
         }
@@ -419,7 +419,7 @@ impl History {
 
 #[test]
 fn compaction_keeps_what_it_must() {
-    let seeds = std::env::var("OTTLA_CLEANER_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(12);
+    let seeds = std::env::var("OTTLA_CLEANER_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(16);
     for seed in 1..=seeds {
         let run = std::panic::catch_unwind(|| History::new(seed).run(300));
         if let Err(why) = run {

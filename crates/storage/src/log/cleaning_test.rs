@@ -87,6 +87,8 @@ fn the_newest_of_each_key_stays_and_gaps_are_read_over() {
             let expect: Vec<i64> = expect.iter().copied().filter(|offset| *offset >= from).collect();
             assert_eq!(offsets(&f, from), expect, "a read in a gap begins with the next batch");
         }
+        let found = f.log.offset_for_timestamp(NOW).expect("look up").map(|found| found.offset);
+        assert_eq!(found, Some(active - 5), "the first segments are empty now");
         let bounded = f.log.read(0, usize::MAX, true, active - 2).expect("read");
         let last = offsets_of(&bytes_of(&bounded)).last().copied();
         assert_eq!(last, Some((active - 3, active - 3)), "nothing from the bound on");
@@ -344,4 +346,26 @@ fn offset_commits_are_compacted_as_the_coordinator_writes_them() {
     let found = keyed_records(&f);
     assert!(!found.contains(&of(tombstone, "group-b")) && found.contains(&of(committed, "group-a")));
     assert_eq!(f.log.active_producers()[0].last_sequence, 2);
+}
+
+#[test]
+fn records_without_a_key_go_and_the_last_batch_leaves_its_header() {
+    let mut f = Fixture::with(LogConfig { compact: false, ..config() });
+    for _ in 0..12 {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.append(NOW, None, Some(&[b'v'; 100]), &[]).expect("record");
+        f.append(&builder.build().expect("batch"));
+    }
+    f.log.roll(NOW).expect("roll");
+    f.log.set_high_watermark(i64::MAX);
+    f.log.update_config(config());
+    clean(&f);
+    let left = f.read_all(0);
+    assert_eq!(
+        (offsets_of(&left), offsets(&f, 0)),
+        (vec![(11, 11)], vec![]),
+        "up to which offset there was a log"
+    );
+    f.reopen_killed(0);
+    assert_eq!((f.log.log_end_offset(), offsets_of(&f.read_all(3))), (12, vec![(11, 11)]));
 }

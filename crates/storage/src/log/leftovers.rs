@@ -10,7 +10,7 @@ use crate::segment::scanner::{SCAN_BUFFER, Scanner};
 /// Removes what interrupted operations left, and finishes a replacement of segments that had begun: once all
 /// new files are called `.swap`, they are the log.
 pub(super) fn finish_swaps(dir: &Path) -> io::Result<()> {
-    let mut swaps = Vec::new();
+    let (mut swaps, mut cleaned) = (Vec::new(), Vec::new());
     let mut first_cleaned = i64::MAX;
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
@@ -20,7 +20,7 @@ pub(super) fn finish_swaps(dir: &Path) -> io::Result<()> {
             std::fs::remove_file(&path)?;
         } else if name.ends_with(CLEANED_SUFFIX) {
             first_cleaned = first_cleaned.min(offset_of(name).unwrap_or(i64::MAX));
-            std::fs::remove_file(&path)?;
+            cleaned.push(path);
         } else if name.ends_with(SWAP_SUFFIX) {
             swaps.extend(offset_of(name).map(|offset| (offset, path.clone())));
         }
@@ -29,7 +29,8 @@ pub(super) fn finish_swaps(dir: &Path) -> io::Result<()> {
     // left, those behind it are not complete.
     let (mut valid, invalid): (Vec<_>, Vec<_>) =
         swaps.into_iter().partition(|(offset, _)| *offset < first_cleaned);
-    for (_, path) in invalid {
+    // In this order: a `.swap` without its `.cleaned` would pass for complete if this start were interrupted, too.
+    for path in invalid.into_iter().map(|(_, path)| path).chain(cleaned) {
         std::fs::remove_file(path)?;
     }
     if valid.is_empty() {

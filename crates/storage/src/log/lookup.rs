@@ -68,9 +68,13 @@ impl PartitionLog {
         let start_offset = self.log_start_offset();
         let mut search = || {
             for segment in &mut state.segments {
-                // A closed segment may have lost all its records with the machine's power.
-                if segment.size() > 0 && segment.largest_timestamp(env)? >= timestamp {
-                    return segment.find_by_timestamp(env, timestamp, start_offset);
+                // Compaction or a power failure may have left nothing in a segment, or only the header of a batch. (Kafka
+                // looks no further.)
+                if segment.size() > 0
+                    && segment.largest_timestamp(env)? >= timestamp
+                    && let Some(found) = segment.find_by_timestamp(env, timestamp, start_offset)?
+                {
+                    return Ok(Some(found));
                 }
             }
             Ok(None)
