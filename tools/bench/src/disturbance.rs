@@ -1,7 +1,8 @@
 //! Who else used the machine while a slice was measured.
 //!
-//! Busy is what /proc/stat says of all processors. Ours is what this program, its brokers and its clients used; the
-//! rest were others, and steal is what other guests of the host took.
+//! Busy is what /proc/stat says of all processors. Ours is what this program, its brokers and its clients used, and the
+//! threads of the kernel, which write to the disk what brokers left in memory; the rest were others. Steal is what other
+//! guests of the host took.
 
 use std::fs;
 
@@ -9,6 +10,9 @@ use anyhow::Result;
 
 use crate::machine::Ticks;
 use crate::process::ticks_of_family;
+
+/// The parent of all threads of the kernel.
+const KTHREADD: u32 = 2;
 
 /// What is too much.
 #[derive(Clone, Copy)]
@@ -80,16 +84,20 @@ impl Watch {
     }
 }
 
-/// Ticks of this program, of children that have ended, and of those that run.
+/// Ticks of this program, of children that have ended, of those that run, and of the kernel's threads.
 fn ours() -> Result<u64> {
     let me = std::process::id();
+    // In a container it may be any program.
+    let is_kernel =
+        fs::read_to_string(format!("/proc/{KTHREADD}/comm")).is_ok_and(|name| name.trim() == "kthreadd");
+    let parents = if is_kernel { vec![me, KTHREADD] } else { vec![me] };
     let mut sum = 0;
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         // It may be gone by now.
         let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
-        sum += ticks_of_family(&stat, pid == me, me).unwrap_or(0);
+        sum += ticks_of_family(&stat, pid == me, &parents).unwrap_or(0);
     }
     Ok(sum)
 }

@@ -30,16 +30,16 @@ fn ticks_of(stat: &str) -> Option<u64> {
     Some(utime + stime)
 }
 
-/// Ticks of a process if it belongs to the family of `me`: its own, and if it is `me`, those of its children that have
-/// ended; nothing of a stranger.
-pub fn ticks_of_family(stat: &str, is_me: bool, me: u32) -> Option<u64> {
+/// Ticks of a process if one of `parents` is its parent, or if it is this program (`is_me`), then with those of its
+/// children that have ended; nothing of a stranger.
+pub fn ticks_of_family(stat: &str, is_me: bool, parents: &[u32]) -> Option<u64> {
     let after_name = &stat[stat.rfind(')')? + 1..];
     let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
     let number = |i: usize| fields.get(i)?.parse::<u64>().ok();
     let (parent, own) = (number(1)?, number(11)? + number(12)?);
     match is_me {
         true => Some(own + number(13)? + number(14)?),
-        false => Some(if parent == u64::from(me) { own } else { 0 }),
+        false => Some(if parents.iter().any(|p| u64::from(*p) == parent) { own } else { 0 }),
     }
 }
 
@@ -74,10 +74,10 @@ mod tests {
     #[test]
     fn a_family_is_a_program_and_its_children() {
         let stat = "8 (b) S 7 2 3 4 5 6 7 8 9 10 40 2 5 1 0";
-        assert_eq!(ticks_of_family(stat, false, 7), Some(42));
-        assert_eq!(ticks_of_family(stat, false, 9), Some(0));
-        assert_eq!(ticks_of_family(stat, true, 8), Some(48));
-        assert_eq!(ticks_of_family("8 (b) S 7", true, 8), None);
+        assert_eq!(ticks_of_family(stat, false, &[2, 7]), Some(42));
+        assert_eq!(ticks_of_family(stat, false, &[9]), Some(0));
+        assert_eq!(ticks_of_family(stat, true, &[8]), Some(48));
+        assert_eq!(ticks_of_family("8 (b) S 7", true, &[8]), None);
     }
 
     #[test]

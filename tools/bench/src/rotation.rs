@@ -16,6 +16,9 @@ use crate::report::Report;
 use crate::topic;
 use crate::work::Work;
 
+/// After so many rotations a row that writes gets a new topic, so that the disk does not fill.
+const ROTATIONS_PER_TOPIC: usize = 3;
+
 /// Order of the two in a rotation.
 pub fn order(rotation: usize) -> [usize; 2] {
     if rotation.is_multiple_of(2) { [0, 1] } else { [1, 0] }
@@ -95,9 +98,9 @@ pub fn measure(
     let name = work.name();
     eprintln!("{name} ...");
     // A name of its own: a topic that is deleted can linger.
-    let topic = format!("bench-{}", report.rows());
+    let mut topic = format!("bench-{}", report.rows());
     touch_memory(effort.memory_touched);
-    match slices(work, &topic, brokers, effort, limits) {
+    match slices(work, &mut topic, brokers, effort, limits) {
         Ok(found) => report.row(&name, &found.pairs, found.worst),
         Err(why) => report.failed(&name, &why),
     }
@@ -110,7 +113,7 @@ pub fn measure(
 
 fn slices(
     work: &dyn Work,
-    topic: &str,
+    topic: &mut String,
     brokers: &[Broker<'_>; 2],
     effort: &Effort,
     limits: Limits,
@@ -122,6 +125,14 @@ fn slices(
         work.slice(broker, topic, effort.slice / 2).with_context(|| on(i))?;
     }
     pairs(effort.rotations, limits, |rotation| {
+        if work.writes() && rotation > 0 && rotation.is_multiple_of(ROTATIONS_PER_TOPIC) {
+            let next = format!("{topic}-{rotation}");
+            for (i, broker) in brokers.iter().enumerate() {
+                work.clean_up(broker, topic).with_context(|| on(i))?;
+                work.prepare(broker, &next).with_context(|| on(i))?;
+            }
+            *topic = next;
+        }
         let mut pair = [Slice::default(), Slice::default()];
         for i in order(rotation) {
             pair[i] = work.slice(&brokers[i], topic, effort.slice).with_context(|| on(i))?;

@@ -198,6 +198,7 @@ impl Line {
 /// Three digits that mean something.
 fn short(value: f64) -> String {
     match value {
+        0.0 => "0".to_string(),
         v if v >= 100.0 => format!("{v:.0}"),
         v if v >= 10.0 => format!("{v:.1}"),
         v if v >= 0.1 => format!("{v:.2}"),

@@ -36,21 +36,28 @@ pub fn picture(title: &str, lines: &[&Line]) -> String {
 }
 
 fn bar(picture: &mut Picture, scale: &LogScale, line: &Line, y: f64) {
-    let better = (line.ratio > 1.0) == line.metric.more_is_better();
     let middle = y + STEP / 2.0;
     picture.text("", 30.0, middle + 4.0, Anchor::Start, line.metric.label());
     if line.ratio <= 0.0 {
         picture.text("soft", PLOT.1 + 12.0, middle + 4.0, Anchor::Start, "none");
         return;
     }
-    let class = if better { "good" } else { "bad" };
-    picture.bar(class, (scale.at(1.0), scale.at(line.ratio)), y + 3.0, STEP - 6.0);
+    picture.bar(class_of(line), (scale.at(1.0), scale.at(line.ratio)), y + 3.0, STEP - 6.0);
     let (low, high) = (scale.at(line.interval.0), scale.at(line.interval.1));
     picture.line("whisker", (low, middle), (high, middle));
     for x in [low, high] {
         picture.line("whisker", (x, middle - 4.0), (x, middle + 4.0));
     }
     picture.text("", PLOT.1 + 12.0, middle + 4.0, Anchor::Start, &format!("{} \u{d7}", short(line.ratio)));
+}
+
+/// Whether the first contestant is better, worse, or neither for certain: when the interval reaches over 1.
+fn class_of(line: &Line) -> &'static str {
+    let (low, high) = line.interval;
+    if low <= 1.0 && high >= 1.0 {
+        return "even";
+    }
+    if (line.ratio > 1.0) == line.metric.more_is_better() { "good" } else { "bad" }
 }
 
 /// From the least to the greatest end of an interval, 1 always among them.

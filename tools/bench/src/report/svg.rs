@@ -6,14 +6,14 @@ use std::fmt::Write;
 const STYLE: &str = "<style>\
 text{font:12px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\
 .page{fill:#ffffff}.title{font-size:15px;font-weight:600}\
-.head{font-weight:600;paint-order:stroke;stroke:#ffffff;stroke-width:4px}.soft{fill:#59636e}\
+.head{font-weight:600}.soft{fill:#59636e}\
 .grid{stroke:#d1d9e0}.one{stroke:#59636e;stroke-width:1.5}.whisker{stroke:#1f2328;stroke-width:1.5}\
-.good{fill:#2da44e}.bad{fill:#d4691e}\
+.good{fill:#2da44e}.bad{fill:#d4691e}.even{fill:#9aa4ae}\
 .a{stroke:#0969da}.b{stroke:#bc4c00}.a,.b{fill:none;stroke-width:2}\
 @media(prefers-color-scheme:dark){\
 text{fill:#e6edf3}.page{fill:#0d1117}.soft{fill:#9198a1}\
-.grid{stroke:#30363d}.head{stroke:#0d1117}.one{stroke:#9198a1}.whisker{stroke:#e6edf3}\
-.good{fill:#3fb950}.bad{fill:#f0883e}.a{stroke:#4493f8}.b{stroke:#f0883e}}\
+.grid{stroke:#30363d}.one{stroke:#9198a1}.whisker{stroke:#e6edf3}\
+.good{fill:#3fb950}.bad{fill:#f0883e}.even{fill:#6e7681}.a{stroke:#4493f8}.b{stroke:#f0883e}}\
 </style>";
 
 /// Where a text stands relative to its point.

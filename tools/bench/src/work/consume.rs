@@ -39,6 +39,10 @@ impl Work for Consume {
         matches!(self, Consume::Java)
     }
 
+    fn writes(&self) -> bool {
+        false
+    }
+
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
         topic::create(broker.port, topic, 1, &[])?;
         wait_until_writable(broker.port, topic, 1)?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::{KIB, SLICE_BYTES_MAX, Work, acks_text, with_cpu};
 use crate::contestant::{Broker, Kind};
-use crate::load::batch::BatchKind;
+use crate::load::batch::{BatchKind, now_ms};
 use crate::load::fixed_rate::FixedRate;
 use crate::load::produce::{Produce, wait_until_writable};
 use crate::metric::{Metric, Slice};
@@ -77,9 +77,8 @@ impl Work for FixedRateRow {
 pub struct Quiet;
 
 impl Quiet {
-    fn loud(topic: &str) -> String {
-        format!("{topic}-loud")
-    }
+    /// More would fill the disk.
+    const TIME_MAX: Duration = Duration::from_secs(2);
 }
 
 impl Work for Quiet {
@@ -92,30 +91,26 @@ impl Work for Quiet {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        for name in [topic.to_string(), Self::loud(topic)] {
-            topic::create(broker.port, &name, 1, &[])?;
-            wait_until_writable(broker.port, &name, 1)?;
-        }
-        Ok(())
+        topic::create(broker.port, topic, 1, &[])?;
+        wait_until_writable(broker.port, topic, 1)
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
-        let port = broker.port;
+        let (port, time) = (broker.port, time.min(Self::TIME_MAX));
+        let loud_topic = format!("{topic}-loud-{}", now_ms());
+        topic::create(port, &loud_topic, 1, &[])?;
+        wait_until_writable(port, &loud_topic, 1)?;
         let quiet = Produce { batch: BatchKind::plain(KIB, 0), acks: -1, in_flight: 1 };
         let loud = Produce { batch: BatchKind::plain(KIB, 256 * KIB), acks: -1, in_flight: 5 };
+        // A little longer than the other.
+        let longer = time + Duration::from_millis(50);
         let (_, took) = thread::scope(|scope| {
-            // A little longer than the other.
-            let longer = time + Duration::from_millis(50);
-            let load = scope.spawn(move || loud.run(port, &Self::loud(topic), longer, 4 * SLICE_BYTES_MAX));
+            let load = scope.spawn(|| loud.run(port, &loud_topic, longer, 4 * SLICE_BYTES_MAX));
             let took = quiet.latencies(port, topic, time, Duration::from_millis(2));
             load.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
             took
         })?;
+        topic::delete(port, &loud_topic)?;
         Ok(Slice::default().with_latencies(took, &[Metric::P50, Metric::P99]))
-    }
-
-    fn clean_up(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        topic::delete(broker.port, topic)?;
-        topic::delete(broker.port, &Self::loud(topic))
     }
 }

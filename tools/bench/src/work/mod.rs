@@ -45,6 +45,11 @@ pub trait Work {
         kind != Kind::Floor
     }
 
+    /// Whether its slices leave much behind, so that the topic must be made anew from time to time.
+    fn writes(&self) -> bool {
+        true
+    }
+
     /// Whether it takes Kafka's own tools, and with them some seconds and a download.
     fn takes_java(&self) -> bool {
         false
