@@ -221,8 +221,13 @@ impl<'a> Loading<'a> {
         }
         tracing::warn!("{}: reading the leader epochs from the log", self.env.dir.display());
         let epochs = &mut self.epochs;
+        let mut next = 0;
         for segment in &mut self.segments {
             let read = segment.for_each_batch(self.env, 0, u32::MAX, |_, batch| {
+                if batch.header.base_offset() < next {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                next = batch.header.next_offset();
                 if epochs.latest_epoch() < Some(batch.header.partition_leader_epoch()) {
                     epochs.assign(batch.header.partition_leader_epoch(), batch.header.base_offset());
                 }

@@ -287,12 +287,7 @@ fn another_incarnation_of_the_topic_is_refused() {
 fn old_formats_are_not_cut_off() {
     let f = Fixture::new();
     f.log.close(NOW).expect("close");
-    // A record of magic 1: offset, size, CRC, magic, attributes, timestamp, key, value.
-    let mut old = vec![0u8; 12];
-    old[8..12].copy_from_slice(&22u32.to_be_bytes());
-    old.extend_from_slice(&[0, 0, 0, 0, 1, 0]);
-    old.extend_from_slice(&[0; 16]);
-    old.extend_from_slice(&[0; 64]);
+    let old = include_bytes!("../../../protocol/src/records/fixtures/magic-1.bin").to_vec();
     let path = f.dir().join("00000000000000000000.log");
     std::fs::write(&path, &old).expect("write");
     let options = OpenOptions { clean: false, ..f.options.clone() };

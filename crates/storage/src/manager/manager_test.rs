@@ -331,7 +331,8 @@ fn one_bad_log_does_not_stop_the_others() {
     append(&broker.create("t", 0), 1);
     append(&broker.create("t", 1), 1);
     let broker = broker.restart(true);
-    std::fs::write(broker.temp.path().join("d0/t-0/partition.metadata"), "version: x").expect("write");
+    std::fs::write(broker.temp.path().join("d0/t-0/partition.metadata"), format!("version: x\n{:40}", ""))
+        .expect("write");
     let report = broker.load();
     assert_eq!(report.failed.len(), 1);
     assert_eq!(broker.log("t", 1).log_end_offset(), 1);

@@ -7,8 +7,8 @@
 //!
 //! - the entries as they were at any moment since the directory was last made durable: a file system with a
 //!   journal does not change their order;
-//! - each file with each piece of 512 bytes, and of any size at a few random cuts, as it was at any moment since
-//!   the file was last made durable, and with a length that it had since or one between two of them.
+//! - each file with each sector of 512 bytes as it was at any moment since the file was last made durable, some
+//!   with an older end, and with a length that it had since or one between two of them.
 //!
 //! What is renamed, replaced or removed without the seam is seen at the next call of the disk; what is written
 //! without it counts as one write.
@@ -266,25 +266,29 @@ impl Tracked {
     }
 }
 
-/// Every piece of any age, and a length of its own.
+/// Every sector of any age, some torn, and a length of its own.
 fn mixture(versions: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
     let count = versions.len() as u64;
     let at = rng.below(count) as usize;
     let (one, other) = (versions[at].len(), versions.get(at + 1).unwrap_or(&versions[at]).len());
     let len = rng.between(one.min(other) as i64, one.max(other) as i64) as usize;
-    let mut cuts: Vec<usize> = (0..len).step_by(SECTOR).skip(1).collect();
-    cuts.extend((0..3).map(|_| rng.below(len as u64 + 1) as usize));
-    cuts.push(len);
-    cuts.sort_unstable();
     let mut out = vec![0; len];
-    let mut from = 0;
-    for to in cuts {
-        let version = &versions[rng.below(count) as usize];
-        let end = to.min(version.len());
-        if from < end {
-            out[from..end].copy_from_slice(&version[from..end]);
+    for (number, sector) in out.chunks_mut(SECTOR).enumerate() {
+        let mut take = |age: usize, part: std::ops::Range<usize>| {
+            let from = number * SECTOR + part.start;
+            let found = versions[age].get(from..).unwrap_or_default();
+            for (place, byte) in sector[part].iter_mut().zip(found.iter().chain(std::iter::repeat(&0))) {
+                *place = *byte;
+            }
+        };
+        let whole = SECTOR.min(len - number * SECTOR);
+        let age = rng.below(count) as usize;
+        take(age, 0..whole);
+        // A sector is written from its beginning.
+        if rng.one_in(4) {
+            let older = rng.below(age as u64 + 1) as usize;
+            take(older, rng.below(whole as u64) as usize..whole);
         }
-        from = to;
     }
     out
 }
