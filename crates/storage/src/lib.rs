@@ -23,8 +23,9 @@
 //! | `manager` | all logs |
 //! | `checkpoint`, `meta_properties` | the small files |
 //! | `file_cache`, `trash`, `log_dir`, `context` | what logs share |
-//! | `fs` | the seam to the disk |
+//! | `fs`, `boot_id` | the seam to the disk; which start of the machine this is |
 
+mod boot_id;
 pub mod checkpoint;
 mod config;
 mod context;
@@ -45,6 +46,7 @@ pub mod segment;
 mod test_support;
 mod trash;
 
+pub use boot_id::BootId;
 pub use config::LogConfig;
 pub use context::{ContextOptions, StorageContext};
 pub use error::{StorageError, StorageResult};

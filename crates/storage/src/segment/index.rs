@@ -85,6 +85,9 @@ const TAIL_ENTRIES_MAX: usize = 512;
 /// A binary search over the file ends by reading this many entries at once.
 const BLOCK_ENTRIES: u32 = 256;
 
+/// Entries that are read at once when all are looked at.
+const SANITY_BLOCK_ENTRIES: u32 = 16 * 1024;
+
 /// One index of one segment.
 #[derive(Debug)]
 pub struct Index<E> {
@@ -179,6 +182,33 @@ impl<E: IndexEntry> Index<E> {
         }
         let file = self.open(env)?;
         Ok(read_block(&file, at, 1)?.first().copied())
+    }
+
+    /// Whether both keys of the entries ascend, the second up to `last` at most. One block at a time is in memory.
+    pub fn all_ascend(
+        &mut self,
+        env: SegmentEnv<'_>,
+        keys: impl Fn(&E) -> (i64, i64),
+        last: i64,
+    ) -> io::Result<bool> {
+        self.write_out(env)?;
+        let file = self.open(env)?;
+        let mut before = (-1, i64::MIN);
+        let mut at = 0;
+        while at < self.written {
+            let block: Vec<E> = read_block(&file, at, (self.written - at).min(SANITY_BLOCK_ENTRIES))?;
+            if block.is_empty() {
+                return Ok(false);
+            }
+            at += block.len() as u32;
+            for key in block.iter().map(&keys) {
+                if key.0 <= before.0 || key.1 <= before.1 || key.1 > last {
+                    return Ok(false);
+                }
+                before = key;
+            }
+        }
+        Ok(true)
     }
 
     /// The last entry.
