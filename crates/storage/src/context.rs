@@ -5,10 +5,15 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use crate::boot_id::BootId;
 use crate::file_cache::FileCache;
 use crate::hot_tail::{GLOBAL_BYTES_MAX, TailBudget};
 use crate::log::PartitionLog;
+use crate::log::tail_checkpoint::TailCheckpointOptions;
 use crate::trash::Trash;
+
+/// A checkpoint costs some microseconds, reading so much again about a millisecond. Bytes.
+const RECOVERY_BYTES_MAX: u32 = 4 << 20;
 
 /// Shared resources, and the work that logs leave to the background thread.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub struct StorageContext {
     pub(crate) max_transaction_timeout_ms: i32,
     /// `transaction.partition.verification.enable`.
     pub(crate) verify_transactions: bool,
+    /// So that recovery need read only the tail.
+    pub(crate) tail_checkpoints: TailCheckpointOptions,
 }
 
 /// Settings of a [`StorageContext`].
@@ -45,6 +52,10 @@ pub struct ContextOptions {
     /// `transaction.partition.verification.enable`: a transactional append needs an ongoing transaction
     /// or a verified guard.
     pub verify_transactions: bool,
+    /// Which start of the machine this is; none: every recovery reads from the recovery point on.
+    pub boot_id: Option<BootId>,
+    /// How much of an active segment recovery may have to read after the process was killed. Bytes.
+    pub recovery_bytes_max: u32,
 }
 
 impl Default for ContextOptions {
@@ -55,6 +66,8 @@ impl Default for ContextOptions {
             producer_id_expiration_ms: 24 * 60 * 60 * 1000,
             max_transaction_timeout_ms: 15 * 60 * 1000,
             verify_transactions: true,
+            boot_id: BootId::current(),
+            recovery_bytes_max: RECOVERY_BYTES_MAX,
         }
     }
 }
@@ -71,6 +84,10 @@ impl StorageContext {
             producer_id_expiration_ms: options.producer_id_expiration_ms,
             max_transaction_timeout_ms: options.max_transaction_timeout_ms,
             verify_transactions: options.verify_transactions,
+            tail_checkpoints: TailCheckpointOptions {
+                boot_id: options.boot_id,
+                interval_bytes: options.recovery_bytes_max,
+            },
         })
     }
 

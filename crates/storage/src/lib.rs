@@ -24,8 +24,9 @@
 //! | `manager` | all logs |
 //! | `checkpoint`, `meta_properties` | the small files |
 //! | `file_cache`, `trash`, `log_dir`, `context` | what logs share |
-//! | `fs` | the seam to the disk |
+//! | `fs`, `boot_id` | the seam to the disk; which start of the machine this is |
 
+mod boot_id;
 pub mod checkpoint;
 mod cleaner;
 mod config;
@@ -47,6 +48,7 @@ pub mod segment;
 mod test_support;
 mod trash;
 
+pub use boot_id::BootId;
 pub use cleaner::{CleanerHost, CleanerOptions, CleanerShared, CleanerWorker};
 pub use config::LogConfig;
 pub use context::{ContextOptions, StorageContext};

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::leader_epoch_checkpoint::LEADER_EPOCH_FILE;
+use crate::checkpoint::tail_checkpoint::TAIL_CHECKPOINT_FILES;
 use crate::names::{
     CLEANED_SUFFIX, DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SNAPSHOT_SUFFIX, SWAP_SUFFIX,
     TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, offset_of,
@@ -19,6 +20,7 @@ pub(super) struct Listing {
     pub(super) orphans: Vec<PathBuf>,
     pub(super) snapshots: Vec<i64>,
     pub(super) has_epochs: bool,
+    pub(super) has_tail_checkpoints: bool,
     /// Whether an operation was interrupted here.
     pub(super) has_leftovers: bool,
 }
@@ -35,6 +37,7 @@ impl Listing {
             if name == LEADER_EPOCH_FILE {
                 listing.has_epochs = true;
             }
+            listing.has_tail_checkpoints |= TAIL_CHECKPOINT_FILES.contains(&name);
             if [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX].iter().any(|suffix| name.ends_with(suffix)) {
                 listing.has_leftovers = true;
                 continue;

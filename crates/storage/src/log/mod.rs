@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `open`, `listing`, `leftovers`, `recover` | loading a directory, after a clean stop and after a crash |
+//! | `tail_checkpoint` | so that recovery need read only the tail |
 //! | `append`, `append_given`, `write` | as leader; as follower, and as leader of the metadata quorum |
 //! | `read` | a range for a fetch |
 //! | `roll`, `flush` | closing segments, making them durable |
@@ -33,6 +34,7 @@ mod replace;
 mod retention;
 mod retire;
 mod roll;
+pub(crate) mod tail_checkpoint;
 mod truncate;
 mod write;
 
@@ -54,6 +56,8 @@ mod read_test;
 mod recovery_test;
 #[cfg(test)]
 mod retention_test;
+#[cfg(test)]
+mod tail_checkpoint_test;
 #[cfg(test)]
 mod transactions_test;
 
@@ -80,6 +84,7 @@ use crate::log_dir::LogDir;
 use crate::producer_state::ProducerStateManager;
 use crate::segment::Segment;
 use crate::segment::lazy_file::SegmentEnv;
+use tail_checkpoint::TailCheckpoints;
 
 /// One partition's log. Share it as `Arc<PartitionLog>`; every method takes `&self`.
 pub struct PartitionLog {
@@ -111,6 +116,7 @@ struct LogState {
     segments: Vec<Segment>,
     producers: ProducerStateManager,
     epochs: LeaderEpochs,
+    tail_checkpoints: TailCheckpoints,
     tail: HotTail,
     /// Where the bound of the last read lies, if it was not at the end: offset, segment, position.
     read_bound: Option<(i64, i64, u32)>,

@@ -2,7 +2,8 @@
 //!
 //! After a clean stop the files are trusted: what is read is the directory, the last few kilobytes of the last
 //! segment, and the newest producer snapshot. No file stays open. After a crash, all segments from the
-//! recovery point on are read and checked; the log ends before the first batch that is not valid.
+//! recovery point on are read and checked; the log ends before the first batch that is not valid. Where only the
+//! process has ended, the last few megabytes are enough (`tail_checkpoint`).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,6 +17,7 @@ use parking_lot::Mutex;
 use super::leftovers::finish_swaps;
 use super::listing::Listing;
 use super::recover::{StateBuilder, load_producers};
+use super::tail_checkpoint::{RecoverFrom, TailCheckpoints};
 use super::{LogState, PartitionLog};
 use crate::checkpoint::leader_epoch_checkpoint::{self, LEADER_EPOCH_FILE};
 use crate::checkpoint::partition_metadata::{self, PARTITION_METADATA_FILE};
@@ -65,14 +67,17 @@ impl OpenOptions {
 }
 
 /// A log while it is being loaded.
-struct Loading<'a> {
-    env: SegmentEnv<'a>,
-    options: &'a OpenOptions,
-    segments: Vec<Segment>,
-    producers: ProducerStateManager,
+pub(super) struct Loading<'a> {
+    pub(super) env: SegmentEnv<'a>,
+    pub(super) options: &'a OpenOptions,
+    pub(super) segments: Vec<Segment>,
+    pub(super) producers: ProducerStateManager,
     epochs: LeaderEpochs,
     /// Files that were written, for the log's first flush to make durable.
     unsynced: Vec<PathBuf>,
+    pub(super) tail_checkpoints: TailCheckpoints,
+    /// Whether there are files of an earlier run.
+    pub(super) has_tail_checkpoints: bool,
 }
 
 impl PartitionLog {
@@ -86,8 +91,11 @@ impl PartitionLog {
         log_dir.check()?;
         let doing = || format!("Error while loading log for {} in {}", options.partition, dir.display());
         let topic_id = log_dir.guard(doing, || {
-            std::fs::create_dir_all(dir)?;
-            partition_metadata::read(dir)
+            let known = partition_metadata::read(dir)?;
+            if known.is_none() {
+                std::fs::create_dir_all(dir)?;
+            }
+            Ok(known)
         })?;
         let mut named = None;
         let topic_id = match (topic_id, options.topic_id) {
@@ -103,8 +111,7 @@ impl PartitionLog {
             (found, _) => found,
         };
         let env = SegmentEnv { dir, files: &context.files, disk: log_dir.disk() };
-        let (mut loaded, offsets) =
-            log_dir.guard(doing, || Loading::load(env, options, context.producer_id_expiration_ms))?;
+        let (mut loaded, offsets) = log_dir.guard(doing, || Loading::load(env, options, context))?;
         loaded.unsynced.extend(named);
         Ok(Self::assemble(context, log_dir, options, loaded, offsets, topic_id))
     }
@@ -112,7 +119,8 @@ impl PartitionLog {
     /// Opens a log that stands alone, with resources of its own: the metadata log, or one in a tool.
     pub fn open_at(dir: &Path, options: &OpenOptions) -> StorageResult<Arc<Self>> {
         let parent = dir.parent().map(Path::to_path_buf).unwrap_or_default();
-        let context = StorageContext::new(&ContextOptions::default());
+        // Whoever opens a log so wants all of it checked that is not known to be durable.
+        let context = StorageContext::new(&ContextOptions { boot_id: None, ..ContextOptions::default() });
         Self::open(&context, &LogDir::standalone(parent), dir, options)
     }
 
@@ -133,6 +141,7 @@ impl PartitionLog {
             segments: loaded.segments,
             producers: loaded.producers,
             epochs: loaded.epochs,
+            tail_checkpoints: loaded.tail_checkpoints,
             tail: HotTail::new(&context.tail_budget),
             read_bound: None,
             unsynced: loaded.unsynced,
@@ -169,7 +178,7 @@ impl<'a> Loading<'a> {
     fn load(
         env: SegmentEnv<'a>,
         options: &'a OpenOptions,
-        producer_id_expiration_ms: i64,
+        context: &StorageContext,
     ) -> io::Result<(Self, LoadedOffsets)> {
         let mut listing = Listing::read(env.dir)?;
         if listing.has_leftovers {
@@ -192,14 +201,17 @@ impl<'a> Loading<'a> {
             env,
             options,
             segments: segments.collect(),
-            producers: ProducerStateManager::new(producer_id_expiration_ms, listing.snapshots),
+            producers: ProducerStateManager::new(context.producer_id_expiration_ms, listing.snapshots),
             epochs: LeaderEpochs::default(),
             unsynced: Vec::new(),
+            tail_checkpoints: TailCheckpoints::new(context.tail_checkpoints),
+            has_tail_checkpoints: listing.has_tail_checkpoints,
         };
         loading.load_epochs(listing.has_epochs)?;
         loading.rebuild_missing_indexes(&listing.segments)?;
         let offsets = loading.load_offsets()?;
         loading.load_state(&offsets)?;
+        loading.checkpoint_tail()?;
         Ok((loading, offsets))
     }
 
@@ -264,15 +276,19 @@ impl<'a> Loading<'a> {
         let options = self.options;
         let mut intact = options.clean;
         if !options.clean {
-            self.recover_from(options.recovery_point)?;
+            let first = self.floor_segment(options.recovery_point);
+            let from = if self.has_tail_checkpoints { self.resume(first)? } else { None };
+            self.recover(from.unwrap_or_else(|| RecoverFrom::start_of(first, options.recovery_point)))?;
         }
         let mut end = self.read_end();
         if let Err(ScanError::Invalid { .. }) = &end {
             // Closed in order, it is said, and yet the last segment does not end with a whole batch.
-            let last = self.segments.last().map_or(0, |s| s.base_offset);
             tracing::warn!("{}: recovering the last segment: {:?}", self.env.dir.display(), end);
             intact = false;
-            self.recover_from(last)?;
+            self.tail_checkpoints.forget();
+            let last = self.segments.len().saturating_sub(1);
+            let base = self.segments.last().map_or(0, |s| s.base_offset);
+            self.recover(RecoverFrom::start_of(last, base))?;
             end = self.read_end();
         }
         let mut end = end.map_err(|e| e.into_io(self.env.dir))?;
@@ -283,6 +299,7 @@ impl<'a> Loading<'a> {
                 options.log_start_offset
             );
             self.remove_from(0)?;
+            self.tail_checkpoints.forget();
             self.epochs.clear();
             self.producers.truncate_fully_and_start_at(self.env.dir, options.log_start_offset)?;
         }
@@ -342,26 +359,39 @@ impl<'a> Loading<'a> {
         self.segments.last_mut().map_or(Ok(0), |s| s.read_next_offset(self.env))
     }
 
-    /// Reads and checks the segment of `recovery_point` and all after it.
-    fn recover_from(&mut self, recovery_point: i64) -> io::Result<()> {
-        let start = self.segments.partition_point(|s| s.base_offset <= recovery_point).saturating_sub(1);
+    /// The segment of `offset`, or the one before it, or the first.
+    fn floor_segment(&self, offset: i64) -> usize {
+        self.segments.partition_point(|s| s.base_offset <= offset).saturating_sub(1)
+    }
+
+    /// Reads and checks all that lies behind `from`.
+    fn recover(&mut self, from: RecoverFrom) -> io::Result<()> {
+        let RecoverFrom { at: start, known_until, mut mark, has_producers } = from;
         let Some(base) = self.segments.get(start).map(|s| s.base_offset) else { return Ok(()) };
         // What the file says of offsets behind it may be of before a truncation; the batches say what is true.
-        self.epochs.truncate_from_end(recovery_point);
-        // A look-up in the segments before must not go beyond what is known to be sound.
-        let (before, _) = self.segments.split_at_mut(start);
-        let (log_start, now_ms) = (self.options.log_start_offset, self.options.now_ms);
-        load_producers(&mut self.producers, before, self.env, log_start, base, now_ms)?;
+        self.epochs.truncate_from_end(known_until);
+        if !has_producers {
+            // A look-up in the segments before must not go beyond what is known to be sound.
+            let (before, _) = self.segments.split_at_mut(start);
+            let (log_start, now_ms) = (self.options.log_start_offset, self.options.now_ms);
+            load_producers(&mut self.producers, before, self.env, log_start, base, now_ms)?;
+        }
         let interval = self.options.config.index_interval_bytes;
         for at in start..self.segments.len() {
             let Some(base) = self.segments.get(at).map(|s| s.base_offset) else { break };
-            self.producers.update_map_end_offset(base);
-            self.take_snapshot()?;
+            let mark = mark.take();
+            if mark.is_none() {
+                self.producers.update_map_end_offset(base);
+                self.take_snapshot()?;
+            }
             let Some(segment) = self.segments.get_mut(at) else { break };
             let path = segment.log_path(self.env);
             let mut builder = StateBuilder { producers: &mut self.producers, epochs: Some(&mut self.epochs) };
-            let recovered =
-                segment.recover(self.env, interval, &mut builder).map_err(|e| e.into_io(&path))?;
+            let recovered = match mark {
+                Some((mark, next)) => segment.recover_from(self.env, &mark, next, interval, &mut builder),
+                None => segment.recover(self.env, interval, &mut builder),
+            };
+            let recovered = recovered.map_err(|e| e.into_io(&path))?;
             if recovered.truncated > 0 {
                 tracing::warn!(
                     "Corruption found in segment {}: cut {} bytes at the end",

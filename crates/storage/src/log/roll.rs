@@ -74,6 +74,7 @@ impl PartitionLog {
         if let Some(offset) = state.producers.take_snapshot(&dir, false)? {
             state.unsynced.push(snapshot_path(&dir, offset));
         }
+        self.checkpoint_tail(state);
         self.queue_flush();
         Ok(())
     }

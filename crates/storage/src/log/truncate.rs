@@ -74,6 +74,7 @@ impl PartitionLog {
     }
 
     fn replace_all_segments(&self, state: &mut LogState, offset: i64, now_ms: i64) -> io::Result<()> {
+        self.drop_tail_checkpoints(state)?;
         let dir = state.dir.clone();
         let removed = std::mem::take(&mut state.segments).into_iter().rev().collect();
         self.remove_segments(state, removed, now_ms)?;
@@ -87,6 +88,7 @@ impl PartitionLog {
     }
 
     fn cut(&self, state: &mut LogState, offset: i64, now_ms: i64) -> io::Result<()> {
+        self.drop_tail_checkpoints(state)?;
         let dir = state.dir.clone();
         let keep = state.segments.partition_point(|s| s.base_offset <= offset);
         // From the end, so that whenever this is interrupted, there is no gap before what is left.

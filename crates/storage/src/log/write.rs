@@ -127,6 +127,7 @@ impl PartitionLog {
         }
         self.apply_producers(state, &updates)?;
         state.producers.update_map_end_offset(last_offset + 1);
+        self.checkpoint_tail_if_due(state);
         self.update_last_stable_offset(state);
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! Loading all logs, on several threads per directory.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ottla_protocol::{TopicPartition, Uuid};
+use ottla_protocol::{Str, TopicPartition, Uuid};
 use parking_lot::Mutex;
 
 use super::{LogManager, Logs};
@@ -78,6 +79,19 @@ struct DirState {
     high_watermarks: Offsets,
     clean_offsets: Offsets,
     jobs: Vec<Job>,
+    /// Settings of topics that were asked for: all partitions of one share them.
+    configs: Mutex<HashMap<Str, Arc<LogConfig>>>,
+}
+
+impl DirState {
+    fn config(&self, partition: &TopicPartition, options: &LoadOptions<'_>) -> Arc<LogConfig> {
+        if let Some(known) = self.configs.lock().get(&partition.topic) {
+            return known.clone();
+        }
+        let config = (options.config)(&partition.topic);
+        self.configs.lock().insert(partition.topic.clone(), config.clone());
+        config
+    }
 }
 
 /// What the threads of one directory bring together.
@@ -181,6 +195,7 @@ impl LogManager {
             high_watermarks: read(HIGH_WATERMARK_FILE),
             clean_offsets: read(CLEANER_OFFSET_FILE),
             jobs,
+            configs: Mutex::default(),
         })
     }
 
@@ -202,8 +217,9 @@ impl LogManager {
                 }
             }
         };
-        // Few logs are loaded faster than a thread is started.
-        let threads = options.threads_per_dir.min(state.jobs.len() / 16);
+        // Few logs are loaded faster than a thread is started, unless they must be read.
+        let worth_a_thread = if state.clean.is_some() { 16 } else { 1 };
+        let threads = options.threads_per_dir.min(state.jobs.len() / worth_a_thread);
         std::thread::scope(|scope| {
             for _ in 1..threads {
                 scope.spawn(work);
@@ -226,7 +242,7 @@ impl LogManager {
         let open = OpenOptions {
             partition: job.partition.clone(),
             topic_id: None,
-            config: (options.config)(&job.partition.topic),
+            config: state.config(&job.partition, options),
             log_start_offset: if is_current { offset(&state.log_start_offsets) } else { 0 },
             recovery_point: if is_current { offset(&state.recovery_points) } else { 0 },
             clean: state.clean.is_some(),

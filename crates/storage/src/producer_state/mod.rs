@@ -11,14 +11,17 @@
 //! | `verification` | guards of transactional appends (KIP-890) |
 //! | `snapshot` | the file format |
 //! | `snapshot_files` | which snapshots there are, taking and loading them |
+//! | `whole_state` | everything, for the tail checkpoint |
 
 pub mod append_info;
 pub mod entry;
 pub mod snapshot;
 mod snapshot_files;
 pub mod verification;
+mod whole_state;
 
 pub use snapshot_files::snapshot_path;
+pub use whole_state::WholeState;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -114,7 +114,7 @@ impl ProducerStateManager {
         Ok(found(std::fs::rename(&path, &marked))?.map(|()| marked))
     }
 
-    fn remove_snapshots(&mut self, dir: &Path, which: impl Fn(i64) -> bool) -> io::Result<()> {
+    pub(super) fn remove_snapshots(&mut self, dir: &Path, which: impl Fn(i64) -> bool) -> io::Result<()> {
         for offset in self.snapshots.iter().filter(|o| which(**o)) {
             found(std::fs::remove_file(snapshot_path(dir, *offset)))?;
         }

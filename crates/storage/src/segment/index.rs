@@ -88,6 +88,9 @@ const BLOCK_ENTRIES: u32 = 256;
 /// Bytes of the largest kind of entry.
 const ENTRY_MAX: usize = 12;
 
+/// Entries that are read at once when all are looked at.
+const SANITY_BLOCK_ENTRIES: u32 = 16 * 1024;
+
 /// One index of one segment.
 #[derive(Debug)]
 pub struct Index<E> {
@@ -198,6 +201,33 @@ impl<E: IndexEntry> Index<E> {
     /// Gives back what only makes look-ups faster.
     pub fn trim(&mut self) {
         self.block = None;
+    }
+
+    /// Whether both keys of the entries ascend, the second up to `last` at most. One block at a time is in memory.
+    pub fn all_ascend(
+        &mut self,
+        env: SegmentEnv<'_>,
+        keys: impl Fn(&E) -> (i64, i64),
+        last: i64,
+    ) -> io::Result<bool> {
+        self.write_out(env)?;
+        let file = self.open(env)?;
+        let mut before = (-1, i64::MIN);
+        let mut at = 0;
+        while at < self.written {
+            let block: Vec<E> = read_block(&file, at, (self.written - at).min(SANITY_BLOCK_ENTRIES))?;
+            if block.is_empty() {
+                return Ok(false);
+            }
+            at += block.len() as u32;
+            for key in block.iter().map(&keys) {
+                if key.0 <= before.0 || key.1 <= before.1 || key.1 > last {
+                    return Ok(false);
+                }
+                before = key;
+            }
+        }
+        Ok(true)
     }
 
     /// The last entry.

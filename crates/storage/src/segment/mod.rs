@@ -7,6 +7,7 @@
 //! | `txn_index` | `.txnindex` |
 //! | `scanner` | walking a segment's batches |
 //! | `append`, `read`, `recover` | what is done with a segment |
+//! | `mark` | recovery that begins in the middle |
 //! | `reserve` | blocks set aside for what will be appended |
 //!
 //! A segment has no lock of its own: all is done under the log's.
@@ -14,6 +15,7 @@
 mod append;
 pub mod index;
 pub mod lazy_file;
+mod mark;
 mod read;
 mod recover;
 mod reserve;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 pub use append::BatchInfo;
 use index::{Index, IndexEntry, OffsetEntry, TimeEntry};
 use lazy_file::{LazyFile, SegmentEnv};
+pub use mark::{LastBatch, SegmentMark};
 pub use read::{FoundTimestamp, OffsetPosition, SegmentRead, TimestampOffset};
 pub use recover::{Recovered, RecoverySink};
 use txn_index::TxnIndex;

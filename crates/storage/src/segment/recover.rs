@@ -22,6 +22,23 @@ pub struct Recovered {
     pub truncated: u64,
 }
 
+/// Where a walk over a segment begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScanFrom {
+    /// Position of the first batch.
+    pub(super) position: u32,
+    /// Position of the batch that the last index entry names; 0: none.
+    pub(super) last_entry: u32,
+    /// Offset of the record before.
+    pub(super) last_offset: i64,
+}
+
+impl ScanFrom {
+    fn start_of(segment: &Segment) -> Self {
+        Self { position: 0, last_entry: 0, last_offset: segment.base_offset - 1 }
+    }
+}
+
 impl Segment {
     /// Checks every batch, cuts the file at the first that is not valid, and rebuilds the three indexes.
     pub fn recover(
@@ -31,7 +48,19 @@ impl Segment {
         sink: &mut impl RecoverySink,
     ) -> Result<Recovered, ScanError> {
         self.txns.reset(env)?;
-        let valid = self.scan_into_indexes(env, index_interval_bytes, Some(sink))?;
+        self.forget_indexes(env)?;
+        self.recover_rest(env, ScanFrom::start_of(self), index_interval_bytes, sink)
+    }
+
+    /// Goes on with a recovery at `from`.
+    pub(super) fn recover_rest(
+        &mut self,
+        env: SegmentEnv<'_>,
+        from: ScanFrom,
+        index_interval_bytes: u32,
+        sink: &mut impl RecoverySink,
+    ) -> Result<Recovered, ScanError> {
+        let valid = self.scan_into_indexes(env, from, index_interval_bytes, Some(sink))?;
         let file = self.log_file(env)?;
         let len = file.metadata()?.len();
         let truncated = len.saturating_sub(u64::from(valid));
@@ -52,31 +81,37 @@ impl Segment {
         env: SegmentEnv<'_>,
         index_interval_bytes: u32,
     ) -> Result<(), ScanError> {
-        self.scan_into_indexes::<NoSink>(env, index_interval_bytes, None)?;
+        self.forget_indexes(env)?;
+        self.scan_into_indexes::<NoSink>(env, ScanFrom::start_of(self), index_interval_bytes, None)?;
         self.push_time_entry(env)?;
         self.write_out_indexes(env)?;
         Ok(())
     }
 
-    fn write_out_indexes(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+    pub(super) fn write_out_indexes(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
         self.offsets.write_out(env)?;
         self.times.write_out(env)
+    }
+
+    fn forget_indexes(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+        self.offsets.reset(env)?;
+        self.times.reset(env)?;
+        self.max_timestamp = Some(TimestampOffset { timestamp: -1, offset: self.base_offset });
+        self.first_timestamp = None;
+        Ok(())
     }
 
     /// Walks the batches; where the valid ones end. With a sink every batch is verified.
     fn scan_into_indexes<S: RecoverySink>(
         &mut self,
         env: SegmentEnv<'_>,
+        from: ScanFrom,
         index_interval_bytes: u32,
         mut sink: Option<&mut S>,
     ) -> Result<u32, ScanError> {
-        self.offsets.reset(env)?;
-        self.times.reset(env)?;
-        self.max_timestamp = Some(TimestampOffset { timestamp: -1, offset: self.base_offset });
-        self.first_timestamp = None;
         let file = self.log_file(env)?;
-        let mut scanner = Scanner::new(&file, 0, self.size, SCAN_BUFFER);
-        let (mut valid, mut last_entry, mut last_offset) = (0, 0, self.base_offset - 1);
+        let ScanFrom { position: mut valid, mut last_entry, mut last_offset } = from;
+        let mut scanner = Scanner::new(&file, valid, self.size, SCAN_BUFFER);
         loop {
             let next = scanner.next_batch().and_then(|batch| match batch {
                 Some(batch) if sink.is_some() => scanner.check_crc(&batch).map(|()| Some(batch)),

@@ -144,6 +144,17 @@ impl TxnIndex {
         Ok(!bad)
     }
 
+    /// Whether every entry can be read, and their markers ascend and lie in the segment before `end`.
+    pub fn all_ascend(&mut self, env: SegmentEnv<'_>, end: i64) -> io::Result<bool> {
+        let (mut count, mut next) = (0, self.base_offset);
+        let bad = self.scan(env, |txn| {
+            let ascends = txn.last_offset >= next && txn.last_offset < end;
+            (count, next) = (count + 1, txn.last_offset.saturating_add(1));
+            ascends
+        })?;
+        Ok(!bad && count == self.entries)
+    }
+
     /// Removes the transactions that end at or after `offset`.
     pub fn truncate_to(&mut self, env: SegmentEnv<'_>, offset: i64) -> io::Result<()> {
         let mut keep = 0;
@@ -169,6 +180,11 @@ impl TxnIndex {
             return Ok(None);
         }
         self.file.get(env, self.base_offset, TXN_INDEX_SUFFIX).map(Some)
+    }
+
+    /// Keeps the first `keep` entries.
+    pub fn keep_first(&mut self, env: SegmentEnv<'_>, keep: u32) -> io::Result<()> {
+        if keep >= self.entries { Ok(()) } else { self.cut(env, keep) }
     }
 
     fn cut(&mut self, env: SegmentEnv<'_>, keep: u32) -> io::Result<()> {
