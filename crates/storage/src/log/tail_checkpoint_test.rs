@@ -120,11 +120,13 @@ impl History {
                 self.f.options.log_start_offset = self.f.log.log_start_offset();
                 self.f.reopen_clean();
                 self.is_plain = false;
+                self.ask_for_producers();
             }
             Step::ReopenKilled => {
                 self.f.options.log_start_offset = self.f.log.log_start_offset();
                 self.f.reopen_killed(self.f.log.recovery_point());
                 self.is_plain = false;
+                self.ask_for_producers();
             }
         }
     }
@@ -151,7 +153,11 @@ impl History {
         self.is_plain = false;
         let to = self.pick(at);
         self.f.log.truncate_to(to, NOW).expect("truncate");
-        // The producers go on from what the log still has of them.
+        self.ask_for_producers();
+    }
+
+    /// The producers go on from what the log knows of them.
+    fn ask_for_producers(&mut self) {
         (self.sequences, self.in_txn) = ([0; 7], [false; 7]);
         for known in self.f.log.active_producers() {
             self.sequences[known.producer_id as usize] = known.last_sequence + 1;
