@@ -48,6 +48,8 @@ mod recovery_test;
 #[cfg(test)]
 mod retention_test;
 #[cfg(test)]
+mod torn_test;
+#[cfg(test)]
 mod transactions_test;
 
 use std::path::{Path, PathBuf};
