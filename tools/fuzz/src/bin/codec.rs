@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use ottla_protocol::records::{Compression, CompressionLevel, compress, decompress};
 
 const LIMIT: usize = 1 << 20;
-const CODECS: [Compression; 4] = [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+const CODECS: [Compression; 4] =
+    [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 
 fuzz_target!(|data: &[u8]| {
     let [which, data @ ..] = data else { return };

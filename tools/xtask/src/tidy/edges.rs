@@ -28,7 +28,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("crates/cli", &["ottla-broker", "ottla-config", "ottla-metadata", "ottla-protocol", "ottla-storage"]),
     ("tools/xtask", &[]),
     ("tools/bench", &["ottla-protocol"]),
-    ("tools/fuzz", &["ottla-protocol"]),
+    ("tools/fuzz", &["ottla-config", "ottla-metadata", "ottla-protocol", "ottla-storage"]),
 ];
 
 /// Every manifest is in the table, and uses no more than the table allows, not even in tests.
