@@ -39,6 +39,22 @@ fn without_its_epoch_file_a_log_with_a_torn_tail_opens() {
 }
 
 #[test]
+fn a_log_never_ends_before_its_start() {
+    let mut f = Fixture::new();
+    f.append(&record(10));
+    f.log.close(NOW).expect("close");
+    // Batches of another segment under this one's name, in a directory that is said to be in order.
+    for suffix in ["log", "index", "timeindex"] {
+        let name = |base: i64| f.dir().join(format!("{base:020}.{suffix}"));
+        std::fs::rename(name(0), name(61)).expect("rename");
+    }
+    f.options.clean = true;
+    let log = PartitionLog::open(&f.context, &f.log_dir, &f.dir(), &f.options).expect("open");
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (61, 61));
+    f.log = log;
+}
+
+#[test]
 fn a_header_torn_before_its_magic_byte_is_no_old_message() {
     for cut in 8..61 {
         let mut f = Fixture::new();
