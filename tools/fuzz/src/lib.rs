@@ -1,7 +1,9 @@
-//! What the fuzz targets share: a message picked and tried by its first bytes.
+//! What the fuzz targets share: a message picked and tried by its first bytes, and a directory to write to.
 
 #[path = "../../../crates/protocol/tests/registry/mod.rs"]
 mod registry;
+
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use ottla_protocol::schema::{self, MessageSpec};
@@ -37,4 +39,17 @@ pub fn try_message(messages: &[&MessageSpec], data: &[u8]) {
     let twice = reencode(name, version, once.clone());
     assert!(matches!(&twice, Ok(twice) if *twice == once), "{name} v{version} changes: {twice:?}");
     assert!(json.is_ok(), "{name} v{version} decodes, but not to JSON: {json:?}");
+}
+
+/// An empty directory, in memory where there is one: each input has it for itself.
+///
+/// # Panics
+/// When the disk fails.
+pub fn scratch() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let dir = parent.join(format!("ottla-fuzz-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir(&dir).expect("create");
+    dir
 }

@@ -10,7 +10,19 @@ use clap::Args;
 
 use crate::{command, repo};
 
-const TARGETS: [&str; 3] = ["request", "internal_record", "record_batch"];
+const TARGETS: [&str; 8] = [
+    "request",
+    "internal_record",
+    "record_batch",
+    "codec",
+    "log_dir",
+    "small_file",
+    "metadata_snapshot",
+    "server_properties",
+];
+
+/// Inputs that are kept, by target: what each begins with.
+const KEPT: &str = "tools/fuzz/corpus";
 
 /// Batches that Kafka wrote: what the fuzzing of batches begins with.
 const BATCHES: &str = "crates/protocol/src/records/fixtures";
@@ -53,6 +65,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         fs::create_dir_all(&corpus)?;
         let mut fuzz = command::program(built.join(host()?).join("release").join(target));
         fuzz.arg(&corpus);
+        let kept = repo::root().join(KEPT).join(target);
+        if kept.is_dir() {
+            fuzz.arg(kept);
+        }
         if target == "record_batch" {
             fuzz.arg(repo::root().join(BATCHES));
         }

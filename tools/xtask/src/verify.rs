@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{command, tidy};
+use crate::{command, repo, tidy};
+
+const FUZZ: &str = "tools/fuzz/Cargo.toml";
 
 /// Runs all steps, also after one has failed, and ends with a line for each.
 pub fn run(skip_tests: bool) -> Result<ExitCode> {
@@ -13,6 +15,11 @@ pub fn run(skip_tests: bool) -> Result<ExitCode> {
     steps.cargo("format", &["fmt", "--all", "--check"])?;
     steps.take("tidy", || Ok(tidy::report(&tidy::problems()?)))?;
     steps.cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    // A workspace of its own, which the steps above do not see.
+    steps.cargo("fuzz fmt", &["fmt", "--manifest-path", FUZZ, "--check"])?;
+    let target = repo::target().to_string_lossy().into_owned();
+    let clippy = ["clippy", "--manifest-path", FUZZ, "--target-dir", &target, "--all-targets"];
+    steps.cargo("fuzz lint", &[&clippy[..], &["--", "-D", "warnings"]].concat())?;
     if skip_tests {
         println!("\n== tests: left out");
     } else {
@@ -42,7 +49,7 @@ impl Steps {
     fn summary(&self) -> ExitCode {
         println!();
         for (name, passed, took) in &self.done {
-            println!("{name:<8} {} {:>5} s", if *passed { "passed" } else { "FAILED" }, took.as_secs());
+            println!("{name:<9} {} {:>5} s", if *passed { "passed" } else { "FAILED" }, took.as_secs());
         }
         let failed = self.done.iter().any(|(_, passed, _)| !passed);
         println!("verify: {}", if failed { "FAILED" } else { "passed" });

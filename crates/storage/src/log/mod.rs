@@ -59,6 +59,8 @@ mod retention_test;
 #[cfg(test)]
 mod tail_checkpoint_test;
 #[cfg(test)]
+mod torn_test;
+#[cfg(test)]
 mod transactions_test;
 
 use std::path::{Path, PathBuf};

@@ -288,7 +288,7 @@ fn another_incarnation_of_the_topic_is_refused() {
 fn old_formats_are_not_cut_off() {
     let f = Fixture::new();
     f.log.close(NOW).expect("close");
-    let old = include_bytes!("../../../protocol/src/records/fixtures/magic-1.bin").to_vec();
+    let old = include_bytes!("../../../protocol/src/records/fixtures/magic-1.bin").repeat(3);
     let path = f.dir().join("00000000000000000000.log");
     std::fs::write(&path, &old).expect("write");
     let options = OpenOptions { clean: false, ..f.options.clone() };

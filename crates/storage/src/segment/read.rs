@@ -197,8 +197,9 @@ impl Segment {
         while let Some(batch) = scanner.next_batch()? {
             next_offset = batch.header.next_offset();
         }
-        // Bytes that are no whole batch, or an index that points past the end: this segment needs recovery.
-        if scanner.position() != self.size || start > self.size {
+        // Bytes that are no whole batch, an index that points past the end, offsets that are not of this segment: it
+        // needs recovery.
+        if scanner.position() != self.size || start > self.size || next_offset < self.base_offset {
             let source = RecordsError::Incomplete {
                 needed: 0,
                 available: self.size.saturating_sub(scanner.position()) as usize,

@@ -13,6 +13,7 @@
 //! What is renamed, replaced or removed without the seam is seen at the next call of the disk; what is written
 //! without it counts as one write.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -68,6 +69,8 @@ struct Tracked {
     file: File,
     durable: Vec<u8>,
     since: Vec<Change>,
+    /// Whether nothing will be left but what is durable.
+    loses_all: bool,
 }
 
 enum Change {
@@ -121,11 +124,23 @@ impl CrashDisk {
 
     /// Puts in place of the directory what a power failure may leave. Nobody may have its files open.
     pub fn power_failure(&self) {
+        self.lose_power(|rng, listings| {
+            let kept = rng.below(listings as u64) as usize;
+            if rng.one_in(3) { listings - 1 } else { kept }
+        });
+    }
+
+    /// The same, and nothing is left but what was made durable.
+    pub fn power_failure_keeping_what_is_durable(&self) {
+        self.state.lock().files.values_mut().for_each(|file| file.loses_all = true);
+        self.lose_power(|_, _| 0);
+    }
+
+    fn lose_power(&self, listing: impl FnOnce(&mut Rng, usize) -> usize) {
         let mut state = self.state.lock();
         state.look();
         let State { dir, rng, files, listings, .. } = &mut *state;
-        let kept = rng.below(listings.len() as u64) as usize;
-        let kept = if rng.one_in(3) { listings.len() - 1 } else { kept };
+        let kept = listing(rng, listings.len());
         let listing = std::mem::take(&mut listings[kept]);
         let content: Vec<(String, Vec<u8>)> = listing
             .into_iter()
@@ -162,6 +177,7 @@ impl State {
                 file: File::open(entry.path()).expect("open"),
                 durable: Vec::new(),
                 since: Vec::new(),
+                loses_all: false,
             });
             now.insert(entry.file_name().into_string().expect("name"), inode);
         }
@@ -172,12 +188,15 @@ impl State {
 
     /// What is known of `file`, with all that was written without this disk noted.
     fn tracked(&mut self, file: &File) -> io::Result<&mut Tracked> {
-        let inode = file.metadata()?.ino();
-        if !self.files.contains_key(&inode) {
-            let tracked = Tracked { file: file.try_clone()?, durable: Vec::new(), since: Vec::new() };
-            self.files.insert(inode, tracked);
-        }
-        Ok(self.files.get_mut(&inode).expect("just inserted"))
+        Ok(match self.files.entry(file.metadata()?.ino()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Tracked {
+                file: file.try_clone()?,
+                durable: Vec::new(),
+                since: Vec::new(),
+                loses_all: false,
+            }),
+        })
     }
 
     /// An error if an operation is to fail now.
@@ -248,6 +267,9 @@ impl Tracked {
 
     /// What may be left of the file.
     fn survive(&mut self, rng: &mut Rng) -> Vec<u8> {
+        if self.loses_all {
+            return self.durable.clone();
+        }
         let mut versions = self.versions();
         match rng.below(4) {
             0 => versions.swap_remove(0),

@@ -29,7 +29,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("tools/xtask", &[]),
     ("tools/bench", &["ottla-protocol"]),
     ("tools/instructions", &["ottla-protocol", "ottla-storage"]),
-    ("tools/fuzz", &["ottla-protocol"]),
+    ("tools/fuzz", &["ottla-config", "ottla-metadata", "ottla-protocol", "ottla-storage"]),
 ];
 
 /// Every manifest is in the table, and uses no more than the table allows, not even in tests.

@@ -64,11 +64,16 @@ impl History {
         told.push(format!("power failure; {:?}, durable: {}", self.checkpoints, self.flushed));
         self.deleted_to = self.deleted_to.max(self.log.log_start_offset());
         self.log.abandon();
-        self.disk.power_failure();
-        self.dir_syncs = self.disk.dir_syncs();
+        self.power_failure();
         let before = self.model.clone();
         self.open(false);
         self.found_after_crash(before, false, told);
+    }
+
+    fn power_failure(&mut self) {
+        self.disk.power_failure();
+        self.dir_syncs = self.disk.dir_syncs();
+        self.machine.boot_id.0 += 1;
     }
 
     /// The process ends in order. Now and then the machine loses its power right afterwards.
@@ -81,8 +86,7 @@ impl History {
         (self.flushed, self.durable_start) = (self.model.end, self.model.start);
         if self.rng.one_in(2) {
             told.push("power failure after it".to_owned());
-            self.disk.power_failure();
-            self.dir_syncs = self.disk.dir_syncs();
+            self.power_failure();
         }
         self.open(true);
         self.check_all();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::model::{Batch, Model, PRODUCERS_END};
+use crate::boot_id::BootId;
 use crate::config::LogConfig;
 use crate::context::{ContextOptions, StorageContext};
 use crate::log::{OpenOptions, PartitionLog};
@@ -18,9 +19,19 @@ pub struct Checkpoints {
     pub log_start_offset: i64,
 }
 
+/// What recovery may rely on.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Another one after each power failure.
+    pub boot_id: BootId,
+    /// Bytes from one tail checkpoint to the next.
+    pub recovery_bytes_max: u32,
+}
+
 /// One history.
 pub struct History {
     pub rng: Rng,
+    pub machine: Machine,
     pub temp: tempfile::TempDir,
     pub disk: Arc<CrashDisk>,
     pub context: Arc<StorageContext>,
@@ -67,9 +78,11 @@ impl History {
         options.config = Arc::new(config);
         options.topic_id = Some(ottla_protocol::Uuid::from_parts(7, 7));
         options.now_ms = NOW;
-        let (context, log_dir, log) = open(&temp, &disk, &options);
+        let machine = Machine { boot_id: BootId(1), recovery_bytes_max: rng.between(200, 5000) as u32 };
+        let (context, log_dir, log) = open(&temp, &disk, &options, machine);
         Self {
             rng,
+            machine,
             temp,
             disk,
             context,
@@ -96,7 +109,7 @@ impl History {
         self.options.recovery_point = self.checkpoints.recovery_point;
         self.options.log_start_offset = self.checkpoints.log_start_offset;
         self.options.now_ms = self.now_ms;
-        (self.context, self.log_dir, self.log) = open(&self.temp, &self.disk, &self.options);
+        (self.context, self.log_dir, self.log) = open(&self.temp, &self.disk, &self.options, self.machine);
     }
 
     /// Takes note of what the last step has made durable.
@@ -123,8 +136,14 @@ fn open(
     temp: &tempfile::TempDir,
     disk: &Arc<CrashDisk>,
     options: &OpenOptions,
+    machine: Machine,
 ) -> (Arc<StorageContext>, Arc<LogDir>, Arc<PartitionLog>) {
-    let context = StorageContext::new(&ContextOptions { verify_transactions: false, ..Default::default() });
+    let context = StorageContext::new(&ContextOptions {
+        verify_transactions: false,
+        boot_id: Some(machine.boot_id),
+        recovery_bytes_max: machine.recovery_bytes_max,
+        ..Default::default()
+    });
     let id = ottla_protocol::Uuid::ZERO;
     let log_dir = LogDir::new(temp.path().to_path_buf(), id, disk.clone(), None);
     let log = PartitionLog::open(&context, &log_dir, &temp.path().join("t-0"), options).expect("open");

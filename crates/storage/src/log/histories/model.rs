@@ -90,7 +90,7 @@ impl Model {
     /// Offsets at which a batch ends, and where the first begins. What ends in a gap does so only until the log is
     /// opened again.
     pub fn bounds(&self) -> Vec<i64> {
-        let first = self.served().next().map_or(self.end, |b| b.base);
+        let first = self.served().next().map_or(self.end, |b| b.base.min(self.start));
         std::iter::once(first).chain(self.served().map(|b| b.last + 1)).collect()
     }
 
