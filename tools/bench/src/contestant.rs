@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::guard::Guard;
 use crate::stats::Random;
 use crate::{kafka_dist, topic};
 
@@ -63,6 +64,7 @@ pub struct Workplace {
     properties: Vec<String>,
     class_path: OnceCell<String>,
     started: Cell<u32>,
+    guard: Guard,
 }
 
 impl Workplace {
@@ -72,7 +74,8 @@ impl Workplace {
             dir.unwrap_or_else(std::env::temp_dir).join(format!("ottla-bench-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let ottla = ottla.or_else(|| std::env::var_os("OTTLA_BIN").map(PathBuf::from)).unwrap_or_else(beside);
-        Ok(Self { folder, ottla, properties, class_path: OnceCell::new(), started: Cell::new(0) })
+        let (class_path, started, guard) = (OnceCell::new(), Cell::new(0), Guard::start(&folder)?);
+        Ok(Self { folder, ottla, properties, class_path, started, guard })
     }
 
     /// Class path of Apache Kafka's broker and tools.
@@ -107,6 +110,7 @@ impl Workplace {
         let began = Instant::now();
         let child = command.spawn().with_context(|| format!("starting {kind}"))?;
         let mut broker = Broker { place: self, kind, folder, port, child, began, start: Duration::ZERO };
+        self.guard.watch(broker.pid())?;
         broker.wait_until_it_serves()?;
         Ok(broker)
     }
@@ -281,5 +285,6 @@ impl Drop for Broker<'_> {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = self.place.guard.forget(self.pid());
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `contestant`, `kafka_dist` | starting and stopping a broker, of either kind |
+//! | `contestant`, `kafka_dist`, `guard` | starting and stopping a broker, of either kind |
 //! | `floor` | a sink that does only what no broker can leave out |
 //! | `process`, `machine`, `disturbance` | what /proc says of a broker, and of everything else |
 //! | `wire`, `topic`, `load` | our own client: prepared frames, few threads |
@@ -21,6 +21,7 @@ mod disturbance;
 mod effort;
 mod episode;
 mod floor;
+mod guard;
 mod histogram;
 mod kafka_dist;
 mod load;
@@ -106,6 +107,9 @@ struct Args {
     /// Be the floor: a sink on this port, writing to this file.
     #[arg(long, hide = true, num_args = 2, value_names = ["PORT", "FILE"])]
     be_floor: Option<Vec<String>>,
+    /// Be the guard of this folder.
+    #[arg(long, hide = true)]
+    be_guard: Option<PathBuf>,
 }
 
 impl Args {
@@ -138,6 +142,9 @@ fn main() -> Result<()> {
     raise_limit_of_files();
     if let Some([port, file]) = args.be_floor.as_deref() {
         return floor::serve(port.parse()?, Path::new(file));
+    }
+    if let Some(folder) = &args.be_guard {
+        return guard::serve(folder);
     }
     let effort = args.effort();
     let mut episodes = episode::all(&effort);
