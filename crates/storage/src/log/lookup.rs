@@ -68,13 +68,10 @@ impl PartitionLog {
         let start_offset = self.log_start_offset();
         let mut search = || {
             for segment in &mut state.segments {
-                // Compaction or a power failure may have left nothing in a segment, or only the header of a batch. (Kafka
-                // looks no further.)
-                if segment.size() > 0
-                    && segment.largest_timestamp(env)? >= timestamp
-                    && let Some(found) = segment.find_by_timestamp(env, timestamp, start_offset)?
-                {
-                    return Ok(Some(found));
+                // Compaction or a power failure may have left nothing in a segment. Of the first that has the time Kafka looks
+                // no further, even if what it finds lies before the log's start.
+                if segment.size() > 0 && segment.largest_timestamp(env)? >= timestamp {
+                    return segment.find_by_timestamp(env, timestamp, start_offset);
                 }
             }
             Ok(None)
