@@ -1,7 +1,7 @@
 //! Group commit: with `flush.messages`, records are acknowledged once they are durable, and many acknowledgements share
 //! one fsync.
 //!
-//! The serving thread appends and goes on; the log is put on a queue, and one of a few threads makes it durable up to its end
+//! The serving thread appends and goes on; the log is put on a queue, and one of some threads makes it durable up to its end
 //! at that moment. Whatever was appended while the fsync before it ran is made durable by the next one, so the slower the
 //! disk, the more share a call. Only then do the records become visible, as in Kafka, which blocks a request thread meanwhile
 //! (`UnifiedLog.append`).
@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 use crate::clock::now_ms;
 use crate::partitions::Partition;
 
-/// Threads at most. Files of one file system often share a journal, so a few suffice to keep it busy.
-const THREADS_MAX: usize = 4;
+/// Threads at most. They sleep in the disk: those that wait at the same moment share a commit of the file system's
+/// journal, so that more of them mean fewer commits for each acknowledgement.
+const THREADS_MAX: usize = 16;
 
 /// Whether the records are durable, or why not.
 pub type Flushed = oneshot::Receiver<Result<(), ErrorCode>>;
