@@ -38,6 +38,10 @@ mod timeline;
 mod timers;
 
 #[cfg(test)]
+mod consumer_history_test;
+#[cfg(test)]
+mod consumer_testing;
+#[cfg(test)]
 mod history_test;
 #[cfg(test)]
 mod simulation_test;

@@ -37,3 +37,6 @@ impl PartitionAssignor for UniformAssignor {
     }
 }
 
+#[cfg(test)]
+#[path = "assignor_test.rs"]
+mod tests;
