@@ -1,8 +1,10 @@
 //! What a coordinator is to the runtime: a pure state machine over one partition of an internal topic.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_metadata::MetadataImage;
 use ottla_protocol::{DecodeError, ErrorCode};
 
 use crate::records::CoordinatorRecord;
@@ -51,6 +53,11 @@ pub trait CoordinatorShard: fmt::Debug + Sized {
     /// Everything below `high_watermark` is committed. Plain reads show it from now on. To be called before
     /// loading too, so that nothing is remembered that need not be.
     fn on_high_watermark(&mut self, high_watermark: i64);
+
+    /// The metadata has changed. Called before [`Self::on_loaded`] too, if anything is known by then.
+    fn on_metadata(&mut self, _image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult<Self> {
+        CoordinatorResult::default()
+    }
 
     /// The partition has been read to its end: arms timers, and goes on with what was begun.
     fn on_loaded(&mut self, now_ms: i64) -> CoordinatorResult<Self>;

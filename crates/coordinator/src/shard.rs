@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_metadata::MetadataImage;
 use ottla_protocol::messages::GroupMetadataValue;
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::config::GroupCoordinatorConfig;
 use crate::coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
-use crate::group::Group;
-use crate::group::classic::{ClassicAction, ClassicGroup, Env};
+use crate::group::classic::{ClassicAction, ClassicGroup};
+use crate::group::{Env, Group};
 use crate::offsets::{OffsetAndMetadata, OffsetKey, OffsetStore};
 use crate::records::{CoordinatorRecord, GroupRecord, decode_record};
 use crate::reply::Reply;
@@ -27,6 +28,8 @@ pub struct GroupCoordinatorShard {
     pub(crate) config: Arc<GroupCoordinatorConfig>,
     pub(crate) groups: TimelineMap<Str, Group>,
     pub(crate) offsets: OffsetStore,
+    /// The cluster's metadata as of the last [`on_metadata`](Self::on_metadata).
+    pub(crate) image: Arc<MetadataImage>,
     /// Offset of the record that will be written next.
     log_end_offset: i64,
 }
@@ -34,7 +37,13 @@ pub struct GroupCoordinatorShard {
 impl GroupCoordinatorShard {
     /// A shard without groups.
     pub fn new(config: Arc<GroupCoordinatorConfig>) -> Self {
-        Self { config, groups: TimelineMap::default(), offsets: OffsetStore::default(), log_end_offset: 0 }
+        Self {
+            config,
+            groups: TimelineMap::default(),
+            offsets: OffsetStore::default(),
+            image: Arc::default(),
+            log_end_offset: 0,
+        }
     }
 }
 
@@ -87,12 +96,22 @@ impl CoordinatorShard for GroupCoordinatorShard {
         self.offsets.commit(high_watermark);
     }
 
+    fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {
+        self.image = image;
+        CoordinatorResult::default()
+    }
+
     fn on_loaded(&mut self, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         for (_, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(group) => {
-                    group.on_loaded(&mut Env { config: &self.config, now_ms, out: &mut out });
+                    group.on_loaded(&mut Env {
+                        config: &self.config,
+                        image: &self.image,
+                        now_ms,
+                        out: &mut out,
+                    });
                 }
             }
         }
@@ -105,7 +124,12 @@ impl CoordinatorShard for GroupCoordinatorShard {
         for (_, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(group) => {
-                    group.on_unloaded(&mut Env { config: &self.config, now_ms, out: &mut out });
+                    group.on_unloaded(&mut Env {
+                        config: &self.config,
+                        image: &self.image,
+                        now_ms,
+                        out: &mut out,
+                    });
                 }
             }
         }
@@ -134,7 +158,10 @@ impl CoordinatorShard for GroupCoordinatorShard {
         if let Some(action) = deferred.action
             && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
         {
-            group.committed(action, &mut Env { config: &self.config, now_ms, out: &mut out });
+            group.committed(
+                action,
+                &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
+            );
         }
         out
     }
@@ -166,7 +193,7 @@ impl CoordinatorShard for GroupCoordinatorShard {
         };
         let mut out = CoordinatorResult::default();
         if let Some(Group::Classic(group)) = self.groups.get_mut(group_id) {
-            let mut env = Env { config: &self.config, now_ms, out: &mut out };
+            let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
             match key {
                 TimerKey::ClassicHeartbeat { member_id, .. } => group.on_heartbeat_timer(member_id, &mut env),
                 TimerKey::ClassicJoin { .. } => group.on_join_timer(&mut env),
@@ -214,7 +241,11 @@ impl GroupCoordinatorShard {
         if let Some(action) = deferred.action
             && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
         {
-            group.failed(action, error, &mut Env { config: &self.config, now_ms, out: &mut out });
+            group.failed(
+                action,
+                error,
+                &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
+            );
         }
         out
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ottla_coordinator::{
     CoordinatorResult, GroupCoordinatorConfig, GroupCoordinatorShard, GroupEvent, Reply, ReplyId,
 };
+use ottla_metadata::MetadataImage;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use super::coordinator::{Coordinator, CoordinatorNumbers, Settings};
@@ -27,7 +28,7 @@ impl GroupCoordinator {
         let (coordinator, task) = Coordinator::new(Settings {
             name: "group coordinator",
             topic: CONSUMER_OFFSETS,
-            new_shard: Arc::new(move |_| GroupCoordinatorShard::new(for_shards.clone())),
+            new_shard: Box::new(move |_| GroupCoordinatorShard::new(for_shards.clone())),
             on_event: Box::new(|_, event| log_event(event)),
         });
         (Self { coordinator, config }, task)
@@ -81,6 +82,11 @@ impl GroupCoordinator {
         if !topics.is_empty() {
             self.coordinator.each(move |shard, _| shard.on_topics_deleted(&topics));
         }
+    }
+
+    /// The metadata has changed.
+    pub fn metadata(&self, image: Arc<MetadataImage>) {
+        self.coordinator.metadata(image);
     }
 
     /// What the coordinator has been busy with.

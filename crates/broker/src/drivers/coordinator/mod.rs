@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ottla_coordinator::{CoordinatorResult, CoordinatorShard, ReplyId, partition_for};
+use ottla_metadata::MetadataImage;
 use ottla_protocol::ErrorCode;
 use tokio::sync::{mpsc, oneshot};
 
@@ -37,7 +38,7 @@ pub struct Settings<S: DrivenShard> {
     /// The internal topic.
     pub topic: &'static str,
     /// An empty shard for a partition of the topic.
-    pub new_shard: Arc<dyn Fn(i32) -> S + Send + Sync>,
+    pub new_shard: Box<dyn Fn(&Partition) -> S + Send>,
     /// Told whatever a shard of a partition has to tell.
     pub on_event: Box<dyn FnMut(i32, S::Event) + Send>,
 }
@@ -55,6 +56,8 @@ enum Event<S: DrivenShard> {
     Tell { partition: i32, operation: EachOperation<S> },
     /// Run an operation on each shard that is here.
     Each(EachOperation<S>),
+    /// The metadata has changed.
+    Metadata(Arc<MetadataImage>),
     /// Show a shard.
     Look { partition: i32, look: Look<S> },
     /// Write the end of a transaction to a partition.
@@ -125,6 +128,11 @@ impl<S: DrivenShard> Coordinator<S> {
     /// Tells each shard that is here. A shard that is loaded later has to know by other means.
     pub fn each(&self, operation: impl FnMut(&mut S, i64) -> CoordinatorResult<S> + Send + 'static) {
         let _ = self.send(Event::Each(Box::new(operation)));
+    }
+
+    /// Tells each shard, also those that are loaded later, what the metadata is now.
+    pub fn metadata(&self, image: Arc<MetadataImage>) {
+        let _ = self.send(Event::Metadata(image));
     }
 
     /// Looks at one shard.

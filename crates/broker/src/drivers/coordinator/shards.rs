@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ottla_coordinator::{CoordinatorRuntime, Outcome, ReplyId};
+use ottla_metadata::MetadataImage;
 use ottla_protocol::ErrorCode;
 use tokio::sync::mpsc;
 
@@ -33,6 +34,8 @@ pub(super) struct Shards<S: DrivenShard> {
     /// For what this task tells itself.
     coordinator: Coordinator<S>,
     shards: HashMap<i32, Shard<S>>,
+    /// The metadata, for shards that are loaded later.
+    image: Option<Arc<MetadataImage>>,
     /// Who waits for which answer.
     waiting: HashMap<ReplyId, Waiting<S>>,
     next_reply_id: u64,
@@ -40,7 +43,14 @@ pub(super) struct Shards<S: DrivenShard> {
 
 impl<S: DrivenShard> Shards<S> {
     pub(super) fn new(settings: Settings<S>, coordinator: Coordinator<S>) -> Self {
-        Self { settings, coordinator, shards: HashMap::new(), waiting: HashMap::new(), next_reply_id: 0 }
+        Self {
+            settings,
+            coordinator,
+            shards: HashMap::new(),
+            image: None,
+            waiting: HashMap::new(),
+            next_reply_id: 0,
+        }
     }
 
     /// Runs as long as it is polled.
@@ -95,6 +105,10 @@ impl<S: DrivenShard> Shards<S> {
             },
             Event::Tell { partition, operation } => self.tell(partition, operation),
             Event::Each(operation) => self.each(operation),
+            Event::Metadata(image) => {
+                self.image = Some(image.clone());
+                self.each(Box::new(move |shard, now_ms| shard.on_metadata(image.clone(), now_ms)));
+            }
             Event::EndTransaction { partition, end, reply } => {
                 // The client may be gone.
                 let _ = reply.send(self.end_transaction(partition, &end));
@@ -194,7 +208,7 @@ impl<S: DrivenShard> Shards<S> {
         }
         let is_empty = partition.log().is_ok_and(|log| log.is_empty());
         self.shards.insert(index, Shard::Loading { partition: partition.clone(), since: Instant::now() });
-        let (shard, coordinator) = ((self.settings.new_shard)(index), self.coordinator.clone());
+        let (shard, coordinator) = ((self.settings.new_shard)(&partition), self.coordinator.clone());
         if is_empty {
             self.loaded(index, load(shard, &partition));
             return;
@@ -223,7 +237,10 @@ impl<S: DrivenShard> Shards<S> {
             Ok(shard) => {
                 let mut log = CoordinatorLog::new(partition.clone());
                 let high_watermark = partition.high_watermark();
-                let (runtime, outcome) = CoordinatorRuntime::new(shard, high_watermark, &mut log, now_ms());
+                let now_ms = now_ms();
+                let image = self.image.clone();
+                let (runtime, outcome) =
+                    CoordinatorRuntime::new(shard, image, high_watermark, &mut log, now_ms);
                 self.shards.insert(index, Shard::Active { runtime: Box::new(runtime), log });
                 self.finish(index, outcome);
             }
