@@ -18,6 +18,7 @@ pub mod quorum;
 pub mod sockets;
 pub mod storage;
 pub mod topics;
+pub mod transactions;
 mod validate;
 
 use cleaner::LogCleanerConfig;
@@ -29,6 +30,7 @@ use quorum::QuorumConfig;
 use sockets::SocketConfig;
 use storage::StorageConfig;
 use topics::TopicsConfig;
+use transactions::TransactionsConfig;
 
 /// The configuration of a broker.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct BrokerConfig {
     pub log_cleaner: LogCleanerConfig,
     /// Creation, deletion and reading of topics.
     pub topics: TopicsConfig,
+    /// Transactions.
+    pub transactions: TransactionsConfig,
     /// Classic groups and offsets.
     pub groups: GroupCoordinatorConfig,
     /// The controller quorum.
@@ -136,6 +140,7 @@ impl BrokerConfig {
             storage: StorageConfig::from_values(&values),
             log_cleaner: LogCleanerConfig::from_values(&values),
             topics: TopicsConfig::from_values(&values),
+            transactions: TransactionsConfig::from_values(&values),
             groups: GroupCoordinatorConfig::from_values(&values)?,
             quorum,
             metadata_log: MetadataLogConfig::from_values(&values),

@@ -3,3 +3,4 @@
 pub mod controller;
 pub mod coordinator;
 pub mod group_coordinator;
+pub mod transaction_coordinator;
