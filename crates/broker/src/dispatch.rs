@@ -169,9 +169,16 @@ impl Dispatcher {
     ) -> Result<Reply, String> {
         match produce::handle(&context, &self.broker, request) {
             produce::Outcome::Respond(response) => encode_for(&context, &response, Vec::new()),
-            produce::Outcome::Wait(durability, response) => started(async move {
-                answer(encode_for(&context, &durability.finish(response).await, Vec::new()))
-            }),
+            produce::Outcome::Wait(pending, response) => {
+                let broker = self.broker.clone();
+                started(async move {
+                    match pending.finish(&broker, response).await {
+                        Ok(Some(response)) => answer(encode_for(&context, &response, Vec::new())),
+                        Ok(None) => Answer::None,
+                        Err(why) => Answer::Close(why),
+                    }
+                })
+            }
             produce::Outcome::Silent => Ok(Reply::None),
             produce::Outcome::Close(why) => Err(why),
         }

@@ -11,7 +11,9 @@ use ottla_storage::{
     AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError, TransactionVersion,
 };
 
+use crate::clock::steady_ms;
 use crate::flusher::FlushWaiters;
+use crate::slow_logs::Slowness;
 use crate::waiting::FetchWaiters;
 
 /// A partition hosted by this broker.
@@ -30,6 +32,8 @@ pub struct Partition {
     pub fetch_waiters: FetchWaiters,
     /// Produces that wait for the next fsync.
     pub flush_waiters: FlushWaiters,
+    /// Whether the log makes its writers wait.
+    pub slowness: Slowness,
 }
 
 /// How far a reader may see.
@@ -123,6 +127,7 @@ impl Partition {
             leader_epoch: AtomicI32::new(leader_epoch),
             fetch_waiters: FetchWaiters::default(),
             flush_waiters: FlushWaiters::default(),
+            slowness: Slowness::default(),
         }
     }
 
@@ -172,7 +177,21 @@ impl Partition {
     /// # Errors
     /// As Kafka answers them.
     pub fn append_as_leader(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append(records, now_ms, AppendOrigin::Client)
+        let began_ms = steady_ms();
+        let appended = self.append(records, now_ms, AppendOrigin::Client, false);
+        self.slowness.note(began_ms, steady_ms());
+        appended
+    }
+
+    /// Like [`Self::append_as_leader`], on a thread that may be kept waiting; those who read the log are not.
+    ///
+    /// # Errors
+    /// As Kafka answers them.
+    pub fn append_apart(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
+        let began_ms = steady_ms();
+        let appended = self.append(records, now_ms, AppendOrigin::Client, true);
+        self.slowness.note(began_ms, steady_ms());
+        appended
     }
 
     /// Makes the log durable up to `offset`, and what is durable visible: `bytes` more than before. Blocks on the disk.
@@ -193,7 +212,7 @@ impl Partition {
     /// # Errors
     /// As Kafka answers them.
     pub fn append_as_coordinator(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append(records, now_ms, AppendOrigin::Coordinator)
+        self.append(records, now_ms, AppendOrigin::Coordinator, false)
     }
 
     fn append(
@@ -201,6 +220,7 @@ impl Partition {
         records: &Bytes,
         now_ms: i64,
         origin: AppendOrigin,
+        unlocked: bool,
     ) -> Result<AppendInfo, AppendRefused> {
         let log = self.log().map_err(AppendRefused::plain)?;
         let options = AppendOptions {
@@ -209,6 +229,7 @@ impl Partition {
             now_ms,
             transaction_version: TransactionVersion::Legacy,
             defer_flush: origin == AppendOrigin::Client,
+            unlocked,
             ..Default::default()
         };
         let info = log.append_as_leader(records, &options).map_err(|why| refused(why, &log))?;

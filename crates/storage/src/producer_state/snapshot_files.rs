@@ -11,6 +11,7 @@ use super::entry::ProducerEntry;
 use super::{ProducerStateManager, is_expired, snapshot};
 use crate::fs::{found, replace_file, with_suffix};
 use crate::names::{DELETED_SUFFIX, SNAPSHOT_SUFFIX, offset_file};
+use crate::segment::lazy_file::SegmentEnv;
 
 impl ProducerStateManager {
     /// The newest snapshot.
@@ -106,12 +107,12 @@ impl ProducerStateManager {
     }
 
     /// Renames the snapshot of a segment that is being deleted; the renamed file.
-    pub fn mark_snapshot_deleted(&mut self, dir: &Path, offset: i64) -> io::Result<Option<PathBuf>> {
+    pub fn mark_snapshot_deleted(&mut self, env: SegmentEnv<'_>, offset: i64) -> io::Result<Option<PathBuf>> {
         let Ok(at) = self.snapshots.binary_search(&offset) else { return Ok(None) };
         self.snapshots.remove(at);
-        let path = snapshot_path(dir, offset);
+        let path = snapshot_path(env.dir, offset);
         let marked = with_suffix(&path, DELETED_SUFFIX);
-        Ok(found(std::fs::rename(&path, &marked))?.map(|()| marked))
+        Ok(found(env.disk.rename(&path, &marked))?.map(|()| marked))
     }
 
     pub(super) fn remove_snapshots(&mut self, dir: &Path, which: impl Fn(i64) -> bool) -> io::Result<()> {
