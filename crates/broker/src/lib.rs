@@ -43,4 +43,5 @@ pub mod waiting;
 pub mod wire;
 
 pub use broker::Broker;
+pub use cleaner::LogCleaner;
 pub use server::{NodeOptions, Server, ServerError};

@@ -146,6 +146,11 @@ impl Server {
         }
     }
 
+    /// The log cleaner, which says how it does.
+    pub fn cleaner(&self) -> &LogCleaner {
+        &self.cleaner
+    }
+
     /// The broker's parts.
     pub fn broker(&self) -> &Arc<Broker> {
         &self.broker
