@@ -213,6 +213,7 @@ impl<'a> Loading<'a> {
         loading.rebuild_missing_indexes(&listing.segments)?;
         let offsets = loading.load_offsets()?;
         loading.load_state(&offsets)?;
+        loading.producers.end_recovery(env.dir)?;
         loading.checkpoint_tail()?;
         Ok((loading, offsets))
     }
@@ -278,6 +279,7 @@ impl<'a> Loading<'a> {
         let options = self.options;
         let mut intact = options.clean;
         if !options.clean {
+            self.producers.begin_recovery();
             let first = self.floor_segment(options.recovery_point);
             let from = if self.has_tail_checkpoints { self.resume(first)? } else { None };
             self.recover(from.unwrap_or_else(|| RecoverFrom::start_of(first, options.recovery_point)))?;
