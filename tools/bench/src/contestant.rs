@@ -224,6 +224,11 @@ impl<'a> Broker<'a> {
         self.child.id()
     }
 
+    /// Where it keeps its logs.
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     fn wait_until_it_serves(&mut self) -> Result<()> {
         while !topic::serves(self.port) {
             if let Some(status) = self.child.try_wait()? {
