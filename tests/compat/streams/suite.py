@@ -165,6 +165,8 @@ def application(protocol: str):
         apps = kafka_dist.applications()
         argv = kafka_dist.java("-cp", f"{kafka_dist.compile_java('streams', HERE / 'java', parts=(), more=apps.glob('*.jar'))}:{apps}/*", heap_mb=300, level="OFF")
         with ctx.clean_broker(r, properties=PROPERTIES) as broker:
+            if ctx.lacks(r, broker, "AddPartitionsToTxn", *(["StreamsGroupHeartbeat"] if protocol == "streams" else [])):
+                return r
             topics = Topics(ctx, broker.bootstrap)
             topics.create()
             topics.feed(world.tables)

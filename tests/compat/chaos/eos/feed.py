@@ -19,7 +19,7 @@ def main(bootstrap, topic, partitions, log):
         except BufferError:
             pass
         p.poll(0)
-        time.sleep(0.002)
+        time.sleep(0.005)
     left = p.flush(60)
     with open(log, "w") as out:
         out.write(f"{n} {left} {len(failed)} {failed[:1]}\n")

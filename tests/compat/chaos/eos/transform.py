@@ -29,14 +29,14 @@ def once(c, p, out, dice):
         for m in messages:
             p.produce(out, (b"aborted " if abort else b"") + m.value(), m.key())
             p.poll(0)
-        p.send_offsets_to_transaction(c.position(c.assignment()), c.consumer_group_metadata(), 30)
+        p.send_offsets_to_transaction(c.position(c.assignment()), c.consumer_group_metadata(), 8)
         if abort:
-            p.abort_transaction(30)
+            p.abort_transaction(8)
             rewind(c)
             return
         while True:
             try:
-                p.commit_transaction(30)
+                p.commit_transaction(8)
                 return
             except KafkaException as e:
                 if not e.args[0].retriable():
@@ -44,7 +44,7 @@ def once(c, p, out, dice):
     except KafkaException as e:
         if not e.args[0].txn_requires_abort():
             raise
-        p.abort_transaction(30)
+        p.abort_transaction(8)
         rewind(c)
 
 
@@ -52,7 +52,7 @@ def main(bootstrap, group, transactional_id, seed, source, out):
     common = {"bootstrap.servers": bootstrap, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20, "socket.timeout.ms": 5000}
     p = Producer({**common, "transactional.id": transactional_id, "linger.ms": 1, "transaction.timeout.ms": 5000})
     c = Consumer({**common, "group.id": group, "isolation.level": "read_committed", "enable.auto.commit": False, "auto.offset.reset": "earliest", "session.timeout.ms": 1500,
-                  "heartbeat.interval.ms": 200, "partition.assignment.strategy": "range"})
+                  "heartbeat.interval.ms": 200, "max.poll.interval.ms": 6000, "partition.assignment.strategy": "range"})
     p.init_transactions(30)
     c.subscribe([source])
     dice = random.Random(int(seed))

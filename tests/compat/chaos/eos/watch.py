@@ -26,8 +26,10 @@ def main(bootstrap, topic, log):
             for kind, level in (("L", IsolationLevel.READ_COMMITTED), ("H", IsolationLevel.READ_UNCOMMITTED)):
                 for p, f in admin.list_offsets(asked, isolation_level=level, request_timeout=3).items():
                     try:
-                        out.write(f"{kind} {p.partition} {f.result().offset}\n")
-                    except KafkaException:
+                        offset = f.result(5).offset
+                        if offset >= 0:
+                            out.write(f"{kind} {p.partition} {offset}\n")
+                    except (KafkaException, TimeoutError):
                         pass
             for m in c.consume(500, 0.02):
                 if m.error() is None:

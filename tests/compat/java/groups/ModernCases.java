@@ -129,7 +129,7 @@ abstract class ModernCases extends Cases {
 
     /** Waits until these members together have all partitions, none twice. */
     void spread(Set<TopicPartition> all, Poller... members) throws Exception {
-        eventually("the partitions are spread", () -> {
+        Callable<Boolean> spread = () -> {
             Set<TopicPartition> together = new HashSet<>();
             int sum = 0;
             for (Poller m : members) {
@@ -140,14 +140,19 @@ abstract class ModernCases extends Cases {
             int fair = all.size() / members.length;
             boolean even = List.of(members).stream().allMatch(m -> m.assignment.size() >= Math.min(fair, 1));
             return even && sum == all.size() && together.equals(all);
-        });
+        };
+        try {
+            eventually("the partitions are spread", spread);
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + ": " + List.of(members).stream().map(m -> m.assignment + " after " + m.events()).toList());
+        }
     }
 
     void stable(String g, int members) throws Exception {
-        eventually(g + " is stable with " + members, () -> {
+        eventually(g + " is stable with " + members, () -> is(() -> {
             ConsumerGroupDescription d = describe(g);
             return d.groupState() == org.apache.kafka.common.GroupState.STABLE && d.members().size() == members;
-        });
+        }));
     }
 
     MemberDescription only(String g) throws Exception {
