@@ -107,11 +107,7 @@ final class MemberCases extends ModernCases {
         fill(t, 0, 10);
         try (KafkaConsumer<String, String> c = modern(g, "max.poll.records", 4)) {
             c.subscribe(List.of(t));
-            List<String> got = new ArrayList<>();
-            pollUntil(c, "four", () -> {
-                c.poll(Duration.ofMillis(100)).forEach(r -> got.add(r.value()));
-                return got.size() >= 4;
-            });
+            collect(c, "four", l -> l.size() >= 4);
             c.commitSync(map(tp(t, 0), new OffsetAndMetadata(4)));
         }
         try (KafkaConsumer<String, String> c = modern(g)) {

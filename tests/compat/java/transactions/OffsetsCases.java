@@ -240,11 +240,7 @@ final class OffsetsCases extends TransactionCases {
         try (KafkaProducer<String, String> p = transactional(unique("x"))) {
             try (KafkaConsumer<String, String> c = member(g, "max.poll.records", 4)) {
                 c.subscribe(List.of(in));
-                List<ConsumerRecord<String, String>> got = new ArrayList<>();
-                pollUntil(c, "records", () -> {
-                    c.poll(Duration.ofMillis(200)).forEach(got::add);
-                    return !got.isEmpty();
-                });
+                List<ConsumerRecord<String, String>> got = collect(c, "records", l -> !l.isEmpty());
                 p.beginTransaction();
                 for (ConsumerRecord<String, String> r : got) p.send(new ProducerRecord<>(out, 0, null, r.value()));
                 p.sendOffsetsToTransaction(at(tp(in, 0), got.get(got.size() - 1).offset() + 1), c.groupMetadata());
@@ -260,11 +256,7 @@ final class OffsetsCases extends TransactionCases {
             end.start();
             try (KafkaConsumer<String, String> d = member(g)) {
                 d.subscribe(List.of(in));
-                List<String> rest = new ArrayList<>();
-                pollUntil(d, "the rest", () -> {
-                    d.poll(Duration.ofMillis(200)).forEach(r -> rest.add(r.value()));
-                    return rest.contains("v9");
-                });
+                List<String> rest = values(collect(d, "the rest", l -> !l.isEmpty() && l.get(l.size() - 1).value().equals("v9")));
                 end.join();
                 List<String> all = new ArrayList<>(read(COMMITTED, out));
                 all.addAll(rest);

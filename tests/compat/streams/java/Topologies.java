@@ -40,7 +40,7 @@ final class Topologies {
 
         customers.join(limits, (name, limit) -> name + "<" + limit).toStream().to("profiles-out");
 
-        orders.groupByKey().windowedBy(TimeWindows.ofSizeWithNoGrace(Duration.ofSeconds(10))).count()
+        orders.groupByKey().windowedBy(TimeWindows.ofSizeWithNoGrace(Duration.ofSeconds(10))).count(Materialized.with(Serdes.String(), Serdes.Long()))
             .suppress(Suppressed.untilWindowCloses(Suppressed.BufferConfig.unbounded()))
             .toStream((w, n) -> w.key() + "@" + w.window().start()).mapValues(n -> Long.toString(n)).to("windows-out");
 
