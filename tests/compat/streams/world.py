@@ -2,8 +2,8 @@
 
 import collections
 import random
+import time
 
-BASE_MS = 1_700_000_000_000
 WINDOW_MS, JOIN_MS = 10_000, 10_000
 INPUTS = {"lines": 3, "orders": 3, "payments": 3, "customers": 3, "limits": 3, "products": 1}
 OUTPUTS = ["counts-out", "profiles-out", "windows-out", "bad-out", "big-out", "paid-out"]
@@ -14,15 +14,17 @@ class World:
     """`tables`: records that are there before the applications start; `steps`: the others, in order. A record: (topic, key, value, timestamp)."""
 
     def __init__(self, seed: int, size: int):
+        # Some hours ago: retention leaves it, and nothing is ahead of the broker's clock.
+        self.base_ms = int(time.time() - 6 * 3600) // 10 * 10_000
         dice = random.Random(seed)
         customers = [f"c{i}" for i in range(20)]
         self.name = {c: f"name-{c}" for c in customers[:-2]}  # two are not in the table
         self.product = {f"p{i}": f"thing-{i}" for i in range(9)}  # p9 is not
-        self.tables = [("customers", c, n, BASE_MS - 2000) for c, n in self.name.items()]
-        self.tables += [("products", p, n, BASE_MS - 2000) for p, n in self.product.items()]
+        self.tables = [("customers", c, n, self.base_ms - 2000) for c, n in self.name.items()]
+        self.tables += [("products", p, n, self.base_ms - 2000) for p, n in self.product.items()]
         self.steps, self.limit, self.lines, self.orders, self.payments = [], {}, [], [], []
         for i in range(size):
-            now = BASE_MS + i * 250
+            now = self.base_ms + i * 250
             line = " ".join(dice.choice(WORDS) for _ in range(4))
             self.lines.append(line)
             self.steps.append(("lines", f"l{i}", line, now))
@@ -38,7 +40,7 @@ class World:
                 c = dice.choice(customers)
                 self.limit[c] = str(i)
                 self.steps.append(("limits", c, str(i), now))
-        self.end_ms = BASE_MS + size * 250 + 3_600_000
+        self.end_ms = self.base_ms + size * 250 + 3_600_000
 
     def expected(self) -> dict:
         """topic -> records that must be there exactly once each, as a multiset; `profiles-out`: only the last of each key."""

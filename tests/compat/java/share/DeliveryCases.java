@@ -59,7 +59,7 @@ final class DeliveryCases extends ShareCases {
             checkEquals(numbered("v", 0, 20), values(got));
             check(got.stream().allMatch(r -> r.deliveryCount().orElse((short) 0) == 1), "first delivery");
             quiet(c); // these polls accept them
-            eventually("the start offset", () -> startOffset(g, t, 0) == 20);
+            settled(g, t, 0);
         }
         try (ShareConsumer<String, String> c = share(g)) {
             c.subscribe(List.of(t));
@@ -79,7 +79,7 @@ final class DeliveryCases extends ShareCases {
             check(result.values().stream().allMatch(java.util.Optional::isEmpty) && result.size() == 1, "commit " + result);
             quiet(c);
         }
-        eventually("the start offset", () -> startOffset(g, t, 0) == 5);
+        settled(g, t, 0);
     }
 
     private void demands() throws Exception {
@@ -106,7 +106,7 @@ final class DeliveryCases extends ShareCases {
             c.commitSync();
             quiet(c);
         }
-        eventually("the start offset", () -> startOffset(g, t, 0) == 3);
+        settled(g, t, 0);
     }
 
     private void reject() throws Exception {
@@ -118,7 +118,7 @@ final class DeliveryCases extends ShareCases {
             c.commitSync();
             quiet(c);
         }
-        eventually("the start offset", () -> startOffset(g, t, 0) == 3);
+        settled(g, t, 0);
     }
 
     private void mixed() throws Exception {
@@ -144,7 +144,7 @@ final class DeliveryCases extends ShareCases {
             for (int i = 0; i < 30; i++) checkEquals(i % 3 == 2 ? 2 : 1, times.get("v" + i));
             quiet(c);
         }
-        eventually("the start offset", () -> startOffset(g, t, 0) == 30);
+        settled(g, t, 0);
     }
 
     private void renew() throws Exception {
@@ -164,7 +164,7 @@ final class DeliveryCases extends ShareCases {
             check(c.commitSync().values().stream().allMatch(java.util.Optional::isEmpty), "accepted");
             quiet(other);
         }
-        eventually("the start offset", () -> startOffset(g, t, 0) == 1);
+        settled(g, t, 0);
     }
 
     private void expires() throws Exception {
@@ -245,7 +245,7 @@ final class DeliveryCases extends ShareCases {
             checkEquals(Set.of("v0", "v1", "v3", "v4"), good);
         }
         checkEquals(5, times); // group.share.delivery.count.limit
-        eventually("it is archived", () -> startOffset(g, t, 0) == 5);
+        settled(g, t, 0);
     }
 
     private void limit() throws Exception {
@@ -261,7 +261,7 @@ final class DeliveryCases extends ShareCases {
             }
             quiet(c);
         }
-        eventually("it is archived", () -> startOffset(g, t, 0) == 1);
+        settled(g, t, 0);
     }
 
     private void sharing() throws Exception {
@@ -380,7 +380,7 @@ final class DeliveryCases extends ShareCases {
                 return null;
             });
         }
-        eventually("the start offset", () -> startOffset(g, t, 0) == 2);
+        settled(g, t, 0);
     }
 
     private void recordLimit() throws Exception {
@@ -419,7 +419,6 @@ final class DeliveryCases extends ShareCases {
                 quiet(c);
             }
         }
-        eventually("past the markers", () -> startOffset(g, t, 0) >= 9);
     }
 
     private void deleted() throws Exception {
@@ -472,6 +471,6 @@ final class DeliveryCases extends ShareCases {
             }
             checkEquals(0, twice.get());
         }
-        eventually("the start offset", () -> startOffset(g, t, 0) == 30);
+        settled(g, t, 0);
     }
 }

@@ -11,6 +11,7 @@ import java.util.function.Predicate;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaShareConsumer;
 import org.apache.kafka.clients.consumer.ShareConsumer;
@@ -92,8 +93,16 @@ abstract class ShareCases extends Cases {
             for (ConsumerRecord<String, String> r : c.poll(Duration.ofMillis(100))) check(!which.test(r), "unexpected " + r.value() + " (" + r.deliveryCount().orElse((short) 0) + ")");
     }
 
+    /** All that is in the partition has been accepted, rejected or archived. */
+    void settled(String g, String t, int p) throws Exception {
+        eventually("nothing is left of " + t + "-" + p, () -> {
+            var i = get(admin.listShareGroupOffsets(Map.of(g, new ListShareGroupOffsetsSpec())).partitionsToOffsetInfo(g)).get(tp(t, p));
+            return i != null && i.lag().orElse(-1L) == 0;
+        });
+    }
+
     long startOffset(String g, String t, int p) throws Exception {
-        var i = get(admin.listShareGroupOffsets(Map.of(g, new org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec())).partitionsToOffsetInfo(g)).get(tp(t, p));
+        var i = get(admin.listShareGroupOffsets(Map.of(g, new ListShareGroupOffsetsSpec())).partitionsToOffsetInfo(g)).get(tp(t, p));
         return i == null ? -1 : i.startOffset();
     }
 }
