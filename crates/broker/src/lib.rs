@@ -36,6 +36,8 @@ mod producer_ids;
 mod random;
 mod server;
 pub mod telemetry;
+mod transactions;
+mod verification;
 pub mod waiting;
 pub mod wire;
 
