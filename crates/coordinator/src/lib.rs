@@ -12,6 +12,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | `coordinator_shard` | [`CoordinatorShard`]: what the runtime knows of any coordinator |
 //! | `shard` | [`GroupCoordinatorShard`]: one partition of `__consumer_offsets` |
 //! | `group/` | groups by type; `group/classic/` the classic one, one file per request |
 //! | `offsets/` | committed offsets, one file per request |
@@ -23,6 +24,7 @@
 
 mod config;
 mod context;
+mod coordinator_shard;
 pub mod errors;
 mod group;
 mod offsets;
@@ -42,12 +44,16 @@ mod simulation_test;
 #[cfg(test)]
 mod testing;
 
-pub use config::{GroupCoordinatorConfig, NEW_MEMBER_JOIN_TIMEOUT_MS};
+pub use config::{
+    Bounded, ConsumerGroupConfig, ConsumerGroupMigrationPolicy, GroupCoordinatorConfig,
+    NEW_MEMBER_JOIN_TIMEOUT_MS, ShareGroupConfig, StreamsGroupConfig,
+};
 pub use context::RequestContext;
+pub use coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
 pub use group::classic::ClassicGroupState;
 pub use group::classic::join::validate_join_group;
 pub use group::classic::sync::validate_sync_group;
-pub use group::{GroupExplanation, GroupType};
+pub use group::{GroupError, GroupExplanation, GroupType};
 pub use offsets::{
     OffsetAndMetadata, OffsetKey, offset_fetch_group_error, offset_fetch_groups, offset_fetch_response,
 };
@@ -56,5 +62,5 @@ pub use records::CoordinatorRecord;
 pub use reply::{Reply, ReplyId};
 pub use result::{CoordinatorResult, Deferred, GroupEvent, ProducerIdAndEpoch, WriteOptions};
 pub use runtime::{Append, Appended, CoordinatorRuntime, Outcome, RecordLog};
-pub use shard::{GroupCoordinatorShard, ReplayError, Replayed};
+pub use shard::GroupCoordinatorShard;
 pub use timers::{TimerAction, TimerKey, TimerQueue};

@@ -7,9 +7,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use ottla_protocol::records::AppendOrigin;
 use ottla_protocol::{ErrorCode, Str, Uuid};
-use ottla_storage::{
-    AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError, TransactionVersion,
-};
+use ottla_storage::{AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError};
 
 use crate::clock::steady_ms;
 use crate::flusher::FlushWaiters;
@@ -177,10 +175,7 @@ impl Partition {
     /// # Errors
     /// As Kafka answers them.
     pub fn append_as_leader(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        let began_ms = steady_ms();
-        let appended = self.append(records, now_ms, AppendOrigin::Client, false);
-        self.slowness.note(began_ms, steady_ms());
-        appended
+        self.append_watched(records, now_ms, false)
     }
 
     /// Like [`Self::append_as_leader`], on a thread that may be kept waiting; those who read the log are not.
@@ -188,8 +183,19 @@ impl Partition {
     /// # Errors
     /// As Kafka answers them.
     pub fn append_apart(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
+        self.append_watched(records, now_ms, true)
+    }
+
+    /// Appends, and takes note of how long it took.
+    fn append_watched(
+        &self,
+        records: &Bytes,
+        now_ms: i64,
+        unlocked: bool,
+    ) -> Result<AppendInfo, AppendRefused> {
+        let options = self.append_options(AppendOrigin::Client, now_ms);
         let began_ms = steady_ms();
-        let appended = self.append(records, now_ms, AppendOrigin::Client, true);
+        let appended = self.append(records, &AppendOptions { defer_flush: true, unlocked, ..options });
         self.slowness.note(began_ms, steady_ms());
         appended
     }
@@ -212,27 +218,20 @@ impl Partition {
     /// # Errors
     /// As Kafka answers them.
     pub fn append_as_coordinator(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append(records, now_ms, AppendOrigin::Coordinator, false)
+        self.append(records, &self.append_options(AppendOrigin::Coordinator, now_ms))
     }
 
-    fn append(
+    pub(super) fn append_options(&self, origin: AppendOrigin, now_ms: i64) -> AppendOptions {
+        AppendOptions { leader_epoch: self.leader_epoch(), origin, now_ms, ..Default::default() }
+    }
+
+    pub(super) fn append(
         &self,
         records: &Bytes,
-        now_ms: i64,
-        origin: AppendOrigin,
-        unlocked: bool,
+        options: &AppendOptions,
     ) -> Result<AppendInfo, AppendRefused> {
         let log = self.log().map_err(AppendRefused::plain)?;
-        let options = AppendOptions {
-            leader_epoch: self.leader_epoch(),
-            origin,
-            now_ms,
-            transaction_version: TransactionVersion::Legacy,
-            defer_flush: origin == AppendOrigin::Client,
-            unlocked,
-            ..Default::default()
-        };
-        let info = log.append_as_leader(records, &options).map_err(|why| refused(why, &log))?;
+        let info = log.append_as_leader(records, options).map_err(|why| refused(why, &log))?;
         // The only replica is in sync with itself: what is appended is replicated.
         if !info.flush_due && log.maybe_increment_high_watermark(info.last_offset + 1) {
             self.fetch_waiters.bytes_added(info.size);

@@ -82,7 +82,7 @@ impl Segment {
         config: &LogConfig,
     ) -> io::Result<PendingWrite> {
         if !self.has_files {
-            self.create_files(env)?;
+            self.create_files(env, config)?;
         }
         let file = self.log_file(env)?;
         let reserve = self.plan_reserve(bytes, config.segment_bytes);

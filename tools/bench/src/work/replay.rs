@@ -11,7 +11,7 @@ use super::{KIB, Work};
 use crate::contestant::Broker;
 use crate::load::batch::{BatchKind, now_ms};
 use crate::load::fetch::fetch;
-use crate::load::produce::{Produce, wait_until_writable};
+use crate::load::produce::{Produce, create_writable};
 use crate::metric::{Metric, Slice};
 use crate::topic;
 
@@ -31,8 +31,7 @@ impl Work for Replay {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        topic::create(broker.port, topic, 1, &[])?;
-        wait_until_writable(broker.port, topic, 1)?;
+        create_writable(broker.port, topic, 1, &[])?;
         let load = Produce { batch: BatchKind::plain(KIB, 64 * KIB), acks: 1, in_flight: 4 };
         load.run(broker.port, topic, Duration::from_secs(120), self.bytes)?;
         Ok(())
@@ -41,8 +40,7 @@ impl Work for Replay {
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
         let (port, half) = (broker.port, time / 2);
         let quiet_topic = format!("{topic}-quiet-{}", now_ms());
-        topic::create(port, &quiet_topic, 1, &[])?;
-        wait_until_writable(port, &quiet_topic, 1)?;
+        create_writable(port, &quiet_topic, 1, &[])?;
         evict(&broker.data_folder().join(format!("{topic}-0")))?;
         let quiet = Produce { batch: BatchKind::plain(KIB, 0), acks: -1, in_flight: 1 };
         let every = Duration::from_millis(2);
