@@ -11,6 +11,7 @@ use ottla_storage::LogManager;
 use crate::apis::ListenerKind;
 use crate::drivers::controller::ControllerHandle;
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
 use crate::flusher::Flusher;
@@ -43,10 +44,12 @@ pub struct Broker {
     pub controller: ControllerHandle,
     /// The group coordinator.
     pub groups: GroupCoordinator,
+    /// The transaction coordinator.
+    pub transactions: TransactionCoordinator,
     /// Fetch sessions.
     pub fetch_sessions: FetchSessions,
     /// Producer ids.
-    pub producer_ids: ProducerIds,
+    pub producer_ids: Arc<ProducerIds>,
     /// Client metrics.
     pub telemetry: Telemetry,
     /// Log levels.

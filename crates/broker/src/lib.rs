@@ -39,6 +39,8 @@ mod random;
 mod server;
 mod slow_logs;
 pub mod telemetry;
+mod transactions;
+mod verification;
 pub mod waiting;
 pub mod wire;
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use ottla_storage::AppendInfo;
+use ottla_storage::{AppendInfo, VerificationGuard};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -58,6 +58,7 @@ struct Waiting {
 #[derive(Debug)]
 struct WaitingAppend {
     records: Bytes,
+    guard: VerificationGuard,
     now_ms: i64,
     sender: oneshot::Sender<Result<AppendInfo, AppendRefused>>,
 }
@@ -79,14 +80,14 @@ impl Slowness {
 
     /// Puts an append behind those that wait, if the log is slow: what will tell of its end, and whether the partition
     /// must be given to the threads.
-    fn push(&self, records: &Bytes, now_ms: i64) -> Option<(Appended, bool)> {
+    fn push(&self, records: &Bytes, guard: VerificationGuard, now_ms: i64) -> Option<(Appended, bool)> {
         let mut waiting = self.waiting.lock();
         // It may have become fast since the caller looked.
         if !self.is_slow() {
             return None;
         }
         let (sender, appended) = oneshot::channel();
-        waiting.appends.push_back(WaitingAppend { records: records.clone(), now_ms, sender });
+        waiting.appends.push_back(WaitingAppend { records: records.clone(), guard, now_ms, sender });
         Some((appended, !std::mem::replace(&mut waiting.is_queued, true)))
     }
 
@@ -116,11 +117,17 @@ impl Default for SlowLogs {
 
 impl SlowLogs {
     /// Has one batch of a client appended, soon, if the partition's log is slow.
-    pub fn append(&self, partition: &Arc<Partition>, records: &Bytes, now_ms: i64) -> Option<Appended> {
+    pub fn append(
+        &self,
+        partition: &Arc<Partition>,
+        records: &Bytes,
+        guard: VerificationGuard,
+        now_ms: i64,
+    ) -> Option<Appended> {
         if !partition.slowness.is_slow() {
             return None;
         }
-        let (appended, is_first) = partition.slowness.push(records, now_ms)?;
+        let (appended, is_first) = partition.slowness.push(records, guard, now_ms)?;
         if is_first {
             self.0.enqueue(partition.clone());
         }
@@ -136,7 +143,7 @@ impl SlowLogs {
 /// One append; whether more waits.
 fn append_once(partition: &Arc<Partition>) -> bool {
     if let Some(append) = partition.slowness.pop() {
-        let outcome = partition.append_apart(&append.records, append.now_ms);
+        let outcome = partition.append_apart(&append.records, append.guard, append.now_ms);
         // Whoever asked may be gone.
         let _ = append.sender.send(outcome);
     }
@@ -151,7 +158,9 @@ mod tests {
     fn a_log_is_slow_until_it_has_kept_nobody_waiting_for_a_while() {
         let slowness = Slowness::default();
         slowness.note(1_000, 1_000 + SLOW_MS - 1);
-        assert!(!slowness.is_slow() && slowness.push(&Bytes::new(), 0).is_none());
+        assert!(
+            !slowness.is_slow() && slowness.push(&Bytes::new(), VerificationGuard::SENTINEL, 0).is_none()
+        );
         slowness.note(1_000, 1_000 + SLOW_MS);
         assert!(slowness.is_slow());
         assert!(!slowness.has_more(1_000 + SLOW_MS + FAST_AFTER_MS - 1));
@@ -167,8 +176,10 @@ mod tests {
     fn a_log_does_not_become_fast_while_appends_wait() {
         let slowness = Slowness::default();
         slowness.note(0, SLOW_MS);
-        let (_first, is_first) = slowness.push(&Bytes::from_static(b"1"), 0).expect("slow");
-        let (_second, is_second_first) = slowness.push(&Bytes::from_static(b"2"), 0).expect("slow");
+        let (_first, is_first) =
+            slowness.push(&Bytes::from_static(b"1"), VerificationGuard::SENTINEL, 0).expect("slow");
+        let (_second, is_second_first) =
+            slowness.push(&Bytes::from_static(b"2"), VerificationGuard::SENTINEL, 0).expect("slow");
         assert!(is_first && !is_second_first, "a partition is with the threads once");
         assert_eq!(slowness.pop().expect("waiting").records, "1");
         assert!(slowness.has_more(1_000_000));

@@ -7,7 +7,9 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use ottla_protocol::records::AppendOrigin;
 use ottla_protocol::{ErrorCode, Str, Uuid};
-use ottla_storage::{AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError};
+use ottla_storage::{
+    AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError, VerificationGuard,
+};
 
 use crate::clock::steady_ms;
 use crate::flusher::FlushWaiters;
@@ -174,28 +176,40 @@ impl Partition {
     ///
     /// # Errors
     /// As Kafka answers them.
-    pub fn append_as_leader(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append_watched(records, now_ms, false)
+    pub fn append_as_leader(
+        &self,
+        records: &Bytes,
+        verification_guard: VerificationGuard,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendRefused> {
+        self.append_watched(records, verification_guard, now_ms, false)
     }
 
     /// Like [`Self::append_as_leader`], on a thread that may be kept waiting; those who read the log are not.
     ///
     /// # Errors
     /// As Kafka answers them.
-    pub fn append_apart(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append_watched(records, now_ms, true)
+    pub fn append_apart(
+        &self,
+        records: &Bytes,
+        verification_guard: VerificationGuard,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendRefused> {
+        self.append_watched(records, verification_guard, now_ms, true)
     }
 
     /// Appends, and takes note of how long it took.
     fn append_watched(
         &self,
         records: &Bytes,
+        verification_guard: VerificationGuard,
         now_ms: i64,
         unlocked: bool,
     ) -> Result<AppendInfo, AppendRefused> {
         let options = self.append_options(AppendOrigin::Client, now_ms);
+        let options = AppendOptions { defer_flush: true, verification_guard, unlocked, ..options };
         let began_ms = steady_ms();
-        let appended = self.append(records, &AppendOptions { defer_flush: true, unlocked, ..options });
+        let appended = self.append(records, &options);
         self.slowness.note(began_ms, steady_ms());
         appended
     }
@@ -217,8 +231,14 @@ impl Partition {
     ///
     /// # Errors
     /// As Kafka answers them.
-    pub fn append_as_coordinator(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append(records, &self.append_options(AppendOrigin::Coordinator, now_ms))
+    pub fn append_as_coordinator(
+        &self,
+        records: &Bytes,
+        verification_guard: VerificationGuard,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendRefused> {
+        let options = self.append_options(AppendOrigin::Coordinator, now_ms);
+        self.append(records, &AppendOptions { verification_guard, ..options })
     }
 
     pub(super) fn append_options(&self, origin: AppendOrigin, now_ms: i64) -> AppendOptions {
