@@ -7,6 +7,7 @@ use ottla_coordinator::{
 };
 use ottla_metadata::MetadataImage;
 use ottla_protocol::{ErrorCode, Str, Uuid};
+use ottla_storage::VerificationGuard;
 
 use super::coordinator::{Coordinator, CoordinatorNumbers, Settings};
 use crate::internal_topics::CONSUMER_OFFSETS;
@@ -28,8 +29,8 @@ impl GroupCoordinator {
         let (coordinator, task) = Coordinator::new(Settings {
             name: "group coordinator",
             topic: CONSUMER_OFFSETS,
-            new_shard: Arc::new(move |_| GroupCoordinatorShard::new(for_shards.clone())),
-            on_event: Box::new(|_, event| log_event(event)),
+            new_shard: Box::new(move |_| GroupCoordinatorShard::new(for_shards.clone())),
+            on_event: Box::new(|_, _, event| log_event(event)),
         });
         (Self { coordinator, config }, task)
     }
@@ -45,6 +46,20 @@ impl GroupCoordinator {
         operation: impl FnOnce(&mut GroupCoordinatorShard, ReplyId, i64) -> CoordinatorResult + Send + 'static,
     ) -> Result<Reply, ErrorCode> {
         self.coordinator.run(group_id, partitions, operation).await
+    }
+
+    /// As [`Self::run`], for what is written as part of a transaction, which `guard` proves to be verified.
+    ///
+    /// # Errors
+    /// As [`Coordinator::run`].
+    pub async fn run_in_transaction(
+        &self,
+        group_id: &str,
+        partitions: i32,
+        guard: VerificationGuard,
+        operation: impl FnOnce(&mut GroupCoordinatorShard, ReplyId, i64) -> CoordinatorResult + Send + 'static,
+    ) -> Result<Reply, ErrorCode> {
+        self.coordinator.run_in_transaction(group_id, partitions, guard, operation).await
     }
 
     /// Looks at one shard.
@@ -77,16 +92,16 @@ impl GroupCoordinator {
         self.coordinator.resigned(partition);
     }
 
-    /// The metadata has changed.
-    pub fn metadata_changed(&self, image: Arc<MetadataImage>) {
-        self.coordinator.metadata_changed(image);
-    }
-
     /// Topics are gone, and the offsets committed for them go too.
     pub fn topics_deleted(&self, topics: Vec<(Uuid, Str)>) {
         if !topics.is_empty() {
             self.coordinator.each(move |shard, _| shard.on_topics_deleted(&topics));
         }
+    }
+
+    /// The metadata has changed.
+    pub fn metadata(&self, image: Arc<MetadataImage>) {
+        self.coordinator.metadata(image);
     }
 
     /// What the coordinator has been busy with.
