@@ -51,10 +51,10 @@ impl World {
         now_ms: i64,
         next_producer_id: i64,
     ) -> Self {
-        let shard = replayed(&config, &log);
+        let mut shard = replayed(&config, &log);
+        let _ = shard.on_metadata(image(transaction_version), now_ms);
         let high_watermark = log.high_watermark;
-        let image = Some(image(transaction_version));
-        let (runtime, outcome) = CoordinatorRuntime::new(shard, image, high_watermark, &mut log, now_ms);
+        let (runtime, outcome) = CoordinatorRuntime::new(shard, high_watermark, &mut log, now_ms);
         let mut world = Self {
             config,
             runtime,
