@@ -23,7 +23,7 @@
 //! let mut shard = GroupCoordinatorShard::new(config);
 //! shard.on_high_watermark(high_watermark);
 //! // ... shard.replay(...) for each record, shard.replay_end_txn_marker(...) for each control record
-//! let (mut runtime, _) = CoordinatorRuntime::new(shard, high_watermark, &mut partition, now_ms);
+//! let (mut runtime, _) = CoordinatorRuntime::new(shard, None, high_watermark, &mut partition, now_ms);
 //!
 //! let request = HeartbeatRequest { group_id: "group".into(), ..Default::default() };
 //! let id = ReplyId(1);
@@ -36,7 +36,9 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use ottla_metadata::MetadataImage;
 use ottla_protocol::ErrorCode;
 
 use crate::coordinator_shard::{CoordinatorShard, ReplayError};
@@ -116,9 +118,10 @@ struct Waiting<S: CoordinatorShard> {
 
 impl<S: CoordinatorShard> CoordinatorRuntime<S> {
     /// A runtime for a shard that has been loaded: all records below `high_watermark` and beyond have been
-    /// replayed. Arms the shard's timers.
+    /// replayed. Tells it the metadata, if any is known, and arms its timers.
     pub fn new(
         mut shard: S,
+        image: Option<Arc<MetadataImage>>,
         high_watermark: i64,
         log: &mut impl RecordLog,
         now_ms: i64,
@@ -132,7 +135,13 @@ impl<S: CoordinatorShard> CoordinatorRuntime<S> {
             high_watermark,
             commit_timeout_ms,
         };
-        let outcome = runtime.run(log, now_ms, |shard| shard.on_loaded(now_ms));
+        let mut outcome = Outcome::default();
+        if let Some(image) = image {
+            let result = runtime.shard.on_metadata(image, now_ms);
+            runtime.perform(result, log, now_ms, &mut outcome);
+        }
+        let result = runtime.shard.on_loaded(now_ms);
+        runtime.perform(result, log, now_ms, &mut outcome);
         (runtime, outcome)
     }
 

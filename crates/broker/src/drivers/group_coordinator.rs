@@ -92,16 +92,16 @@ impl GroupCoordinator {
         self.coordinator.resigned(partition);
     }
 
-    /// The metadata has changed.
-    pub fn metadata_changed(&self, image: Arc<MetadataImage>) {
-        self.coordinator.metadata_changed(image);
-    }
-
     /// Topics are gone, and the offsets committed for them go too.
     pub fn topics_deleted(&self, topics: Vec<(Uuid, Str)>) {
         if !topics.is_empty() {
             self.coordinator.each(move |shard, _| shard.on_topics_deleted(&topics));
         }
+    }
+
+    /// The metadata has changed.
+    pub fn metadata(&self, image: Arc<MetadataImage>) {
+        self.coordinator.metadata(image);
     }
 
     /// What the coordinator has been busy with.

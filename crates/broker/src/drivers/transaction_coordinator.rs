@@ -95,8 +95,8 @@ impl TransactionCoordinator {
     }
 
     /// The metadata has changed.
-    pub fn metadata_changed(&self, image: Arc<MetadataImage>) {
-        self.coordinator.metadata_changed(image);
+    pub fn metadata(&self, image: Arc<MetadataImage>) {
+        self.coordinator.metadata(image);
     }
 
     /// This broker leads a partition of the topic.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ottla_metadata::MetadataImage;
 use ottla_metadata::feature::TRANSACTION_VERSION;
-use ottla_protocol::messages::{FeatureLevelRecord, MetadataRecord};
+use ottla_protocol::messages::FeatureLevelRecord;
+use ottla_protocol::messages::metadata::MetadataRecord;
 use ottla_protocol::{ErrorCode, Str, TopicPartition};
 
 use super::*;
@@ -51,10 +52,10 @@ impl World {
         now_ms: i64,
         next_producer_id: i64,
     ) -> Self {
-        let mut shard = replayed(&config, &log);
-        let _ = shard.on_metadata(image(transaction_version), now_ms);
+        let shard = replayed(&config, &log);
         let high_watermark = log.high_watermark;
-        let (runtime, outcome) = CoordinatorRuntime::new(shard, high_watermark, &mut log, now_ms);
+        let image = Some(image(transaction_version));
+        let (runtime, outcome) = CoordinatorRuntime::new(shard, image, high_watermark, &mut log, now_ms);
         let mut world = Self {
             config,
             runtime,

@@ -145,8 +145,8 @@ impl<S: DrivenShard> Coordinator<S> {
         let _ = self.send(Event::Each(Box::new(operation)));
     }
 
-    /// Tells all shards, and those that come later, that the metadata has changed.
-    pub fn metadata_changed(&self, image: Arc<MetadataImage>) {
+    /// Tells each shard, also those that are loaded later, what the metadata is now.
+    pub fn metadata(&self, image: Arc<MetadataImage>) {
         let _ = self.send(Event::Metadata(image));
     }
 
