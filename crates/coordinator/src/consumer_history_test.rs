@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use ottla_protocol::messages::HeartbeatRequest;
 use ottla_protocol::messages::consumer_group_describe_response::DescribedGroup;
 use ottla_protocol::{ErrorCode, Str};
 
@@ -44,7 +45,17 @@ impl Classic {
             self.waits = Some(world.join(&join));
             return;
         }
-        match world.heartbeat_as(&self.member_id, self.instance_id.as_deref(), self.generation_id) {
+        let request = HeartbeatRequest {
+            group_id: GROUP.into(),
+            generation_id: self.generation_id,
+            member_id: self.member_id.clone(),
+            group_instance_id: self.instance_id.clone(),
+        };
+        let now_ms = world.now_ms;
+        let id = world.run(|shard, id| shard.heartbeat(&request, id, now_ms));
+        // An answer that does not come at once is lost.
+        let Some(Reply::Heartbeat(response)) = world.replies.remove(&id) else { return };
+        match ErrorCode::from_code(response.error_code) {
             ErrorCode::None => {}
             ErrorCode::RebalanceInProgress => self.has_joined = false,
             _ => self.reset(),

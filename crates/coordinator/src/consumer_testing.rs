@@ -131,8 +131,7 @@ impl World {
     ) -> ConsumerGroupHeartbeatResponse {
         let now_ms = self.now_ms;
         let uuid = Uuid::from_parts(9, self.requests_len() as u64);
-        let id = self
-            .run(|shard, id| shard.consumer_group_heartbeat(&context(1), request, id, uuid, now_ms));
+        let id = self.run(|shard, id| shard.consumer_group_heartbeat(&context(1), request, id, uuid, now_ms));
         match self.replies.remove(&id) {
             Some(Reply::ConsumerGroupHeartbeat(response)) => response,
             other => panic!("{other:?}"),

@@ -258,9 +258,8 @@ fn plain_reads_show_what_is_committed() {
     let request = Consumer::new("a", &["foo"]).request();
     let now_ms = world.now_ms;
     let context = crate::testing::context(1);
-    let id = world.run(|shard, id| {
-        shard.consumer_group_heartbeat(&context, &request, id, Default::default(), now_ms)
-    });
+    let id = world
+        .run(|shard, id| shard.consumer_group_heartbeat(&context, &request, id, Default::default(), now_ms));
     assert!(world.is_waiting(id));
     let list = |world: &World| world.runtime.shard().list_groups(&Default::default());
     assert!(list(&world).is_empty());

@@ -59,37 +59,53 @@ fn range_gives_the_same_ranges_of_all_topics() {
     let topics = [("foo", 5), ("bar", 2)];
     let both: &[&str] = &["foo", "bar"];
     let members: Members<'_> = &[("a", None, both, &[]), ("b", None, both, &[]), ("c", Some("i"), both, &[])];
-    check("range", &topics, members, Homogeneous, &[
-        ("c", &[("foo", &[0, 1]), ("bar", &[0])]),
-        ("a", &[("foo", &[2, 3]), ("bar", &[1])]),
-        ("b", &[("foo", &[4])]),
-    ]);
+    check(
+        "range",
+        &topics,
+        members,
+        Homogeneous,
+        &[
+            ("c", &[("foo", &[0, 1]), ("bar", &[0])]),
+            ("a", &[("foo", &[2, 3]), ("bar", &[1])]),
+            ("b", &[("foo", &[4])]),
+        ],
+    );
     let members: Members<'_> = &[("a", None, both, &[]), ("b", None, &["foo"], &[])];
-    check("range", &topics, members, Heterogeneous, &[
-        ("a", &[("foo", &[0, 1, 2]), ("bar", &[0, 1])]),
-        ("b", &[("foo", &[3, 4])]),
-    ]);
+    check(
+        "range",
+        &topics,
+        members,
+        Heterogeneous,
+        &[("a", &[("foo", &[0, 1, 2]), ("bar", &[0, 1])]), ("b", &[("foo", &[3, 4])])],
+    );
 }
 
 #[test]
 fn uniform_moves_as_little_as_it_can() {
     let topics = [("foo", 6)];
     let foo: &[&str] = &["foo"];
-    let members: Members<'_> =
-        &[("a", None, foo, &[("foo", &[0, 1, 2])]), ("b", None, foo, &[("foo", &[3, 4, 5])]), ("c", None, foo, &[])];
-    check("uniform", &topics, members, Homogeneous, &[
-        ("a", &[("foo", &[0, 1])]),
-        ("b", &[("foo", &[3, 4])]),
-        ("c", &[("foo", &[2, 5])]),
-    ]);
+    let members: Members<'_> = &[
+        ("a", None, foo, &[("foo", &[0, 1, 2])]),
+        ("b", None, foo, &[("foo", &[3, 4, 5])]),
+        ("c", None, foo, &[]),
+    ];
+    check(
+        "uniform",
+        &topics,
+        members,
+        Homogeneous,
+        &[("a", &[("foo", &[0, 1])]), ("b", &[("foo", &[3, 4])]), ("c", &[("foo", &[2, 5])])],
+    );
     // The member that has one more already keeps it.
     let members: Members<'_> =
         &[("a", None, foo, &[("foo", &[0])]), ("b", None, foo, &[("foo", &[1, 2])]), ("c", None, foo, &[])];
-    check("uniform", &[("foo", 4)], members, Homogeneous, &[
-        ("a", &[("foo", &[0])]),
-        ("b", &[("foo", &[1, 2])]),
-        ("c", &[("foo", &[3])]),
-    ]);
+    check(
+        "uniform",
+        &[("foo", 4)],
+        members,
+        Homogeneous,
+        &[("a", &[("foo", &[0])]), ("b", &[("foo", &[1, 2])]), ("c", &[("foo", &[3])])],
+    );
 }
 
 #[test]
@@ -102,10 +118,13 @@ fn uniform_balances_members_that_read_different_topics() {
     // A topic that is not read any more is taken away.
     let members: Members<'_> =
         &[("a", None, &["foo"], &[("bar", &[0, 1]), ("foo", &[0])]), ("b", None, &["bar"], &[])];
-    check("uniform", &[("foo", 2), ("bar", 2)], members, Heterogeneous, &[
-        ("a", &[("foo", &[0, 1])]),
-        ("b", &[("bar", &[0, 1])]),
-    ]);
+    check(
+        "uniform",
+        &[("foo", 2), ("bar", 2)],
+        members,
+        Heterogeneous,
+        &[("a", &[("foo", &[0, 1])]), ("b", &[("bar", &[0, 1])])],
+    );
 }
 
 /// Whatever the group was like: every partition of a topic that is read has one owner, who reads it.
@@ -116,10 +135,8 @@ fn every_partition_has_one_owner() {
     for seed in 0..300 {
         let mut random = Random(seed);
         let topics: Vec<(&str, i32)> = NAMES.iter().map(|name| (*name, random.below(9) as i32)).collect();
-        let mut subscriptions: Vec<Vec<&str>> = IDS
-            .iter()
-            .map(|_| NAMES.into_iter().filter(|_| random.one_in(2)).collect())
-            .collect();
+        let mut subscriptions: Vec<Vec<&str>> =
+            IDS.iter().map(|_| NAMES.into_iter().filter(|_| random.one_in(2)).collect()).collect();
         let mut current: GroupAssignment = GroupAssignment::new();
         for _ in 0..4 {
             let count = 1 + random.below(IDS.len());
