@@ -206,7 +206,7 @@ impl Dispatcher {
                         produce::Stage::Verify(verify) => verify.finish(&context, &broker).await,
                     };
                     drop(turn);
-                    produced_later(&context, outcome).await
+                    produce_answer(&context, outcome.finish(&broker).await)
                 })
             }
         }
@@ -226,7 +226,7 @@ impl Dispatcher {
                 started(async move {
                     let outcome = verify.finish(&context, &broker).await;
                     drop(turn);
-                    produced_later(&context, outcome).await
+                    produce_answer(&context, outcome.finish(&broker).await)
                 })
             }
         }
@@ -258,18 +258,6 @@ impl Dispatcher {
                 })
             }
         }
-    }
-}
-
-/// The answer of a Produce that has waited already.
-async fn produced_later(context: &RequestContext, outcome: produce::Outcome) -> Answer {
-    match outcome {
-        produce::Outcome::Respond(response) => answer(encode_for(context, &response, Vec::new())),
-        produce::Outcome::Wait(durability, response) => {
-            answer(encode_for(context, &durability.finish(response).await, Vec::new()))
-        }
-        produce::Outcome::Silent => Answer::None,
-        produce::Outcome::Close(why) => Answer::Close(why),
     }
 }
 
