@@ -13,7 +13,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `shard` | [`GroupCoordinatorShard`]: one partition of `__consumer_offsets` |
-//! | `group/` | groups by type; `group/classic/` the classic one, one file per request |
+//! | `group/` | groups by type; `group/classic/` the classic one, one file per request; `group/streams/` |
 //! | `offsets/` | committed offsets, one file per request |
 //! | `records` | the records of `__consumer_offsets` |
 //! | `timeline` | a map that can be read as of the last commit |
@@ -50,13 +50,15 @@ pub use context::RequestContext;
 pub use group::classic::ClassicGroupState;
 pub use group::classic::join::validate_join_group;
 pub use group::classic::sync::validate_sync_group;
+pub use group::streams::StreamsGroupState;
+pub use group::streams::validate::validate_streams_group_heartbeat;
 pub use group::{GroupError, GroupExplanation, GroupType};
 pub use offsets::{
     OffsetAndMetadata, OffsetKey, offset_fetch_group_error, offset_fetch_groups, offset_fetch_response,
 };
 pub use partition::partition_for;
 pub use records::CoordinatorRecord;
-pub use reply::{Reply, ReplyId};
+pub use reply::{Reply, ReplyId, StreamsGroupHeartbeatReply};
 pub use result::{CoordinatorResult, Deferred, GroupEvent, ProducerIdAndEpoch, WriteOptions};
 pub use runtime::{Append, Appended, CoordinatorRuntime, Outcome, RecordLog};
 pub use shard::{GroupCoordinatorShard, ReplayError, Replayed};

@@ -9,6 +9,8 @@ use ottla_protocol::{DecodeError, ErrorCode, Str};
 
 use crate::config::GroupCoordinatorConfig;
 use crate::group::classic::{ClassicAction, ClassicGroup};
+use crate::group::modern::TopicHashes;
+use crate::group::streams::rebalance::DelayedRebalances;
 use crate::group::{Env, Group};
 use crate::offsets::{OffsetAndMetadata, OffsetKey, OffsetStore};
 use crate::records::{CoordinatorRecord, GroupRecord, decode_record};
@@ -32,6 +34,10 @@ pub struct GroupCoordinatorShard {
     pub(crate) offsets: OffsetStore,
     /// The cluster's metadata as of the last [`on_metadata`](Self::on_metadata).
     pub(crate) image: Arc<MetadataImage>,
+    /// Hashes of the topics that groups read.
+    pub(crate) topic_hashes: TopicHashes,
+    /// Streams groups that wait with their first assignment.
+    pub(crate) delayed_rebalances: DelayedRebalances,
     /// Offset of the record that will be written next.
     log_end_offset: i64,
 }
@@ -60,7 +66,15 @@ pub struct ReplayError {
 impl GroupCoordinatorShard {
     /// A shard without groups.
     pub fn new(config: Arc<GroupCoordinatorConfig>) -> Self {
-        Self { config, groups: TimelineMap::default(), offsets: OffsetStore::default(), image: Arc::default(), log_end_offset: 0 }
+        Self {
+            config,
+            groups: TimelineMap::default(),
+            offsets: OffsetStore::default(),
+            image: Arc::default(),
+            topic_hashes: TopicHashes::default(),
+            delayed_rebalances: DelayedRebalances::default(),
+            log_end_offset: 0,
+        }
     }
 
     /// Applies a record of the partition: every record when loading, and those that the shard's own
@@ -94,6 +108,7 @@ impl GroupCoordinatorShard {
             GroupRecord::ClassicGroup(group_id, None) => {
                 self.groups.remove(offset, &group_id);
             }
+            GroupRecord::StreamsGroup(record) => self.replay_streams_group(offset, record),
             GroupRecord::Other(record_type) => return Ok(Replayed::Ignored(record_type)),
         }
         Ok(Replayed::Applied)
@@ -115,6 +130,7 @@ impl GroupCoordinatorShard {
 
     /// The metadata has changed. To be called before [`on_loaded`](Self::on_loaded) too.
     pub fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {
+        self.topic_hashes.retain_existing(&image);
         self.image = image;
         CoordinatorResult::default()
     }
@@ -125,6 +141,9 @@ impl GroupCoordinatorShard {
         for (_, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(group) => {
+                    group.on_loaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+                }
+                Group::Streams(group) => {
                     group.on_loaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
                 }
             }
@@ -143,6 +162,8 @@ impl GroupCoordinatorShard {
                 Group::Classic(group) => {
                     group.on_unloaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
                 }
+                // Nobody waits for a streams group longer than for its records.
+                Group::Streams(_) => {}
             }
         }
         out.timers.clear();
@@ -215,11 +236,20 @@ impl GroupCoordinatorShard {
 
     /// A timer has fired.
     pub fn on_timer(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
-        let (TimerKey::ClassicHeartbeat { group_id, .. }
-        | TimerKey::ClassicJoin { group_id }
-        | TimerKey::ClassicSync { group_id }) = key
-        else {
-            return self.cleanup_expired(now_ms);
+        let group_id = match key {
+            TimerKey::GroupExpiration => return self.cleanup_expired(now_ms),
+            TimerKey::StreamsSession { group_id, member_id } => {
+                return self.on_streams_session_timer(group_id, member_id, now_ms);
+            }
+            TimerKey::StreamsRebalance { group_id, member_id } => {
+                return self.on_streams_rebalance_timer(group_id, member_id, now_ms);
+            }
+            TimerKey::StreamsInitialRebalance { group_id } => {
+                return self.on_streams_initial_rebalance_timer(group_id, now_ms);
+            }
+            TimerKey::ClassicHeartbeat { group_id, .. }
+            | TimerKey::ClassicJoin { group_id }
+            | TimerKey::ClassicSync { group_id } => group_id,
         };
         let mut out = CoordinatorResult::default();
         if let Some(Group::Classic(group)) = self.groups.get_mut(group_id) {
@@ -228,7 +258,7 @@ impl GroupCoordinatorShard {
                 TimerKey::ClassicHeartbeat { member_id, .. } => group.on_heartbeat_timer(member_id, &mut env),
                 TimerKey::ClassicJoin { .. } => group.on_join_timer(&mut env),
                 TimerKey::ClassicSync { .. } => group.on_sync_timer(&mut env),
-                TimerKey::GroupExpiration => {}
+                _ => {}
             }
         }
         out
@@ -254,6 +284,7 @@ impl GroupCoordinatorShard {
     pub fn persistent_groups(&self) -> impl Iterator<Item = (&Str, GroupMetadataValue)> {
         self.groups.iter().filter_map(|(group_id, group)| match group {
             Group::Classic(group) => Some((group_id, group.persistent()?)),
+            Group::Streams(_) => None,
         })
     }
 

@@ -10,17 +10,20 @@ mod explain;
 mod group_config;
 mod list;
 pub(crate) mod modern;
+pub(crate) mod streams;
 
 pub(crate) use env::Env;
 pub use error::GroupError;
 pub use explain::GroupExplanation;
 pub(crate) use group_config::GroupConfig;
 
-use ottla_protocol::ErrorCode;
+use ottla_protocol::{EncodeError, ErrorCode, Str};
 use ottla_protocol::messages::list_groups_response::ListedGroup;
 
 use crate::group::classic::ClassicGroup;
+use crate::group::streams::StreamsGroup;
 use crate::offsets::ExpirationBase;
+use crate::records::{CoordinatorRecord, group_metadata_tombstone};
 
 /// Longest text, in bytes, that the records of a group can carry.
 pub(crate) const TEXT_LENGTH_MAX: usize = i16::MAX as usize;
@@ -54,12 +57,14 @@ impl GroupType {
 #[derive(Clone, Debug)]
 pub(crate) enum Group {
     Classic(ClassicGroup),
+    Streams(StreamsGroup),
 }
 
 impl Group {
     pub fn group_type(&self) -> GroupType {
         match self {
             Group::Classic(_) => GroupType::Classic,
+            Group::Streams(_) => GroupType::Streams,
         }
     }
 
@@ -67,6 +72,7 @@ impl Group {
     pub fn state_name(&self) -> &'static str {
         match self {
             Group::Classic(group) => group.state().name(),
+            Group::Streams(group) => group.state().name(),
         }
     }
 
@@ -74,6 +80,7 @@ impl Group {
     pub fn is_empty(&self) -> bool {
         match self {
             Group::Classic(group) => group.is_empty(),
+            Group::Streams(group) => group.is_empty(),
         }
     }
 
@@ -81,6 +88,7 @@ impl Group {
     pub fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Streams(group) => group.is_subscribed_to(topic),
         }
     }
 
@@ -88,24 +96,37 @@ impl Group {
     pub fn expiration_base(&self) -> Option<ExpirationBase> {
         match self {
             Group::Classic(group) => group.expiration_base(),
+            Group::Streams(_) => Some(ExpirationBase::CommitTimestamp),
         }
     }
 
     pub fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self {
             Group::Classic(group) => group.validate_offset_delete(),
+            Group::Streams(_) => Ok(()),
         }
     }
 
     pub fn validate_delete(&self) -> Result<(), ErrorCode> {
         match self {
             Group::Classic(group) => group.validate_delete(),
+            Group::Streams(group) if group.is_empty() => Ok(()),
+            Group::Streams(_) => Err(ErrorCode::NonEmptyGroup),
+        }
+    }
+
+    /// The records that remove the group, but for its offsets.
+    pub fn tombstones(&self, group_id: &Str) -> Result<Vec<CoordinatorRecord>, EncodeError> {
+        match self {
+            Group::Classic(_) => Ok(vec![group_metadata_tombstone(group_id)?]),
+            Group::Streams(group) => group.tombstones(),
         }
     }
 
     pub fn as_listed(&self) -> ListedGroup {
         match self {
             Group::Classic(group) => group.as_listed(),
+            Group::Streams(group) => group.as_listed(),
         }
     }
 }

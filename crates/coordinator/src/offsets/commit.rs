@@ -88,6 +88,18 @@ impl GroupCoordinatorShard {
         now_ms: i64,
         out: &mut CoordinatorResult,
     ) -> Result<(), ErrorCode> {
+        let commit = CommitValidation {
+            member_id: &request.member_id,
+            group_instance_id: request.group_instance_id.as_ref(),
+            generation_id: request.generation_id_or_member_epoch,
+            is_transactional: false,
+        };
+        if let Some(Group::Streams(group)) = self.groups.get(&request.group_id) {
+            let partitions = request.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().map(|partition| (&topic.name, partition.partition_index))
+            });
+            return group.validate_offset_commit(&commit, context.api_version, partitions);
+        }
         let group =
             match self.group_for_commit(&request.group_id, request.generation_id_or_member_epoch, now_ms) {
                 Ok(group) => group,
@@ -97,12 +109,7 @@ impl GroupCoordinatorShard {
                 }
                 Err(error) => return Err(error),
             };
-        group.validate_offset_commit(&CommitValidation {
-            member_id: &request.member_id,
-            group_instance_id: request.group_instance_id.as_ref(),
-            generation_id: request.generation_id_or_member_epoch,
-            is_transactional: false,
-        })?;
+        group.validate_offset_commit(&commit)?;
         // Committing keeps the session alive.
         if matches!(group.state(), ClassicGroupState::Stable | ClassicGroupState::PreparingRebalance) {
             group.reschedule_heartbeat(&request.member_id, now_ms, out);
@@ -129,7 +136,7 @@ impl GroupCoordinatorShard {
         }
         match self.groups.get_mut(group_id) {
             Some(Group::Classic(group)) => Ok(group),
-            None => Err(ErrorCode::UnknownServerError),
+            Some(Group::Streams(_)) | None => Err(ErrorCode::UnknownServerError),
         }
     }
 }

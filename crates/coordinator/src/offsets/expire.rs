@@ -16,7 +16,7 @@
 use ottla_protocol::Str;
 
 use crate::offsets::OffsetAndMetadata;
-use crate::records::{CoordinatorRecord, group_metadata_tombstone, offset_commit_tombstone};
+use crate::records::{CoordinatorRecord, offset_commit_tombstone};
 use crate::result::{CoordinatorResult, GroupEvent};
 use crate::shard::GroupCoordinatorShard;
 use crate::timers::TimerKey;
@@ -52,7 +52,7 @@ impl GroupCoordinatorShard {
         for (group_id, group) in self.groups.iter() {
             let all_expired = self.cleanup_expired_offsets(group_id, now_ms, &mut out.records);
             if all_expired && group.is_empty() {
-                out.records.extend(group_metadata_tombstone(group_id));
+                out.records.extend(group.tombstones(group_id).into_iter().flatten());
             }
         }
         if !out.records.is_empty() {

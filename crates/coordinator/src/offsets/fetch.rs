@@ -38,6 +38,17 @@ impl GroupCoordinatorShard {
         reply_id: ReplyId,
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
+        if let Err(error) = self.validate_offset_fetch(request, require_stable) {
+            out.reply(
+                reply_id,
+                Reply::OffsetFetch(OffsetFetchResponseGroup {
+                    group_id: request.group_id.clone(),
+                    error_code: error.code(),
+                    ..Default::default()
+                }),
+            );
+            return out;
+        }
         let topics = match (&request.topics, self.has_group_at(&request.group_id, require_stable)) {
             (Some(topics), exists) => self.fetch_topics(&request.group_id, topics, exists, require_stable),
             (None, true) => self.fetch_all(&request.group_id, require_stable),
@@ -53,10 +64,23 @@ impl GroupCoordinatorShard {
         out
     }
 
+    /// Whether the member may ask. Groups without members of their own kind answer anyone.
+    fn validate_offset_fetch(&self, request: &OffsetFetchRequestGroup, latest: bool) -> Result<(), ErrorCode> {
+        let group_id = &request.group_id;
+        let group = if latest { self.groups.get(group_id) } else { self.groups.get_committed(group_id) };
+        match group {
+            Some(Group::Streams(group)) => {
+                group.validate_offset_fetch(request.member_id.as_ref(), request.member_epoch)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn has_group_at(&self, group_id: &Str, latest: bool) -> bool {
         let group = if latest { self.groups.get(group_id) } else { self.groups.get_committed(group_id) };
         match group {
             Some(Group::Classic(group)) => group.state() != ClassicGroupState::Dead,
+            Some(Group::Streams(_)) => true,
             None => false,
         }
     }

@@ -7,6 +7,7 @@ use ottla_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use ottla_protocol::{ErrorCode, Uuid};
 
 use crate::errors::txn_offset_commit_error;
+use crate::group::Group;
 use crate::group::classic::CommitValidation;
 use crate::offsets::{OffsetAndMetadata, OffsetKey};
 use crate::reply::{Reply, ReplyId};
@@ -77,13 +78,23 @@ impl GroupCoordinatorShard {
         if request.group_id.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }
-        let group = self.group_for_commit(&request.group_id, request.generation_id, now_ms)?;
-        group.validate_offset_commit(&CommitValidation {
+        let commit = CommitValidation {
             member_id: &request.member_id,
             group_instance_id: request.group_instance_id.as_ref(),
             generation_id: request.generation_id,
             is_transactional: true,
-        })
+        };
+        if let Some(Group::Streams(group)) = self.groups.get(&request.group_id) {
+            let partitions = request.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().map(|partition| (&topic.name, partition.partition_index))
+            });
+            // The API has no error of its own for an epoch that has passed.
+            return group.validate_offset_commit(&commit, i16::MAX, partitions).map_err(|error| match error {
+                ErrorCode::StaleMemberEpoch => ErrorCode::IllegalGeneration,
+                error => error,
+            });
+        }
+        self.group_for_commit(&request.group_id, request.generation_id, now_ms)?.validate_offset_commit(&commit)
     }
 }
 

@@ -21,7 +21,7 @@ impl GroupCoordinatorShard {
         let outcome = match self.groups.get(&request.group_id) {
             _ if request.group_id.is_empty() => Err(ErrorCode::InvalidGroupId),
             Some(Group::Classic(group)) => group.heartbeat(request, now_ms, &mut out),
-            None => Err(ErrorCode::UnknownMemberId),
+            Some(Group::Streams(_)) | None => Err(ErrorCode::UnknownMemberId),
         };
         let response = |error: ErrorCode| {
             Reply::Heartbeat(HeartbeatResponse { error_code: error.code(), ..Default::default() })

@@ -67,16 +67,24 @@ impl GroupCoordinatorShard {
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         let waiter = JoinWaiter { reply_id, api_version: context.api_version };
-        let is_new_group = self.groups.get(&request.group_id).is_none();
+        let group = self.groups.get(&request.group_id);
+        // An empty group of another type becomes a classic one.
+        let is_converted = matches!(group, Some(Group::Streams(group)) if group.is_empty());
+        let is_new_group = group.is_none() || is_converted;
         let checked = match validate_join_group(&self.config, context, request) {
             // A member id is proof of a group that was.
             Ok(()) if is_new_group && !request.member_id.is_empty() => Err(ErrorCode::UnknownMemberId),
+            Ok(()) if !is_new_group && !matches!(group, Some(Group::Classic(_))) => {
+                out.replies.push(waiter.error(Str::new(), ErrorCode::InconsistentGroupProtocol));
+                return out;
+            }
             checked => checked,
         };
         if let Err(error) = checked {
             out.replies.push(waiter.error(request.member_id.clone(), error));
             return out;
         }
+        let tombstones = group.filter(|_| is_converted).map(|group| group.tombstones(&request.group_id));
         if is_new_group {
             self.create_classic_group(&request.group_id, now_ms);
         }
@@ -94,6 +102,8 @@ impl GroupCoordinatorShard {
                 out.persist(record, action);
             }
         }
+        // Not replayed: the group that they remove has made room already.
+        out.records.splice(0..0, tombstones.into_iter().flatten().flatten());
         out
     }
 }

@@ -33,7 +33,7 @@ impl GroupCoordinatorShard {
                 let members = members_of(context.api_version, request);
                 group.leave(&members, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out })
             }
-            None => Err(ErrorCode::UnknownMemberId),
+            Some(Group::Streams(_)) | None => Err(ErrorCode::UnknownMemberId),
         };
         match outcome {
             Ok(members) => {
