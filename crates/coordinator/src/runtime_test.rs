@@ -93,7 +93,7 @@ fn a_record_that_can_not_be_read_back_is_told() {
     }
     let config = Arc::new(GroupCoordinatorConfig::default());
     let shard = GroupCoordinatorShard::new(config);
-    let (mut runtime, _) = CoordinatorRuntime::new(shard, None, 0, &mut Strange, 0);
+    let (mut runtime, _) = CoordinatorRuntime::new(shard, Option::None, 0, &mut Strange, 0);
     let outcome = runtime.run(&mut Strange, 0, |_| {
         let mut result = CoordinatorResult::default();
         result.records.push(record(1));
