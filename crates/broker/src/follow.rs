@@ -61,7 +61,7 @@ impl Follower {
         self.groups
             .topics_deleted(changes.deleted_topics.iter().map(|(id, name)| (*id, name.clone())).collect());
         self.image.store(image.clone());
-        self.groups.metadata(image.clone());
+        self.groups.metadata_changed(image.clone());
         self.directories.placed(self.misplaced(&local));
         self.elect_coordinators(&local);
         self.is_first = false;

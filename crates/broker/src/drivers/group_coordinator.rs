@@ -77,6 +77,11 @@ impl GroupCoordinator {
         self.coordinator.resigned(partition);
     }
 
+    /// The metadata has changed.
+    pub fn metadata_changed(&self, image: Arc<MetadataImage>) {
+        self.coordinator.metadata_changed(image);
+    }
+
     /// Topics are gone, and the offsets committed for them go too.
     pub fn topics_deleted(&self, topics: Vec<(Uuid, Str)>) {
         if !topics.is_empty() {

@@ -2,4 +2,5 @@
 
 pub mod controller;
 pub mod coordinator;
+pub mod group_config;
 pub mod group_coordinator;

@@ -38,7 +38,7 @@ pub struct Settings<S: DrivenShard> {
     /// The internal topic.
     pub topic: &'static str,
     /// An empty shard for a partition of the topic.
-    pub new_shard: Box<dyn Fn(&Partition) -> S + Send>,
+    pub new_shard: Arc<dyn Fn(i32) -> S + Send + Sync>,
     /// Told whatever a shard of a partition has to tell.
     pub on_event: Box<dyn FnMut(i32, S::Event) + Send>,
 }
@@ -130,8 +130,8 @@ impl<S: DrivenShard> Coordinator<S> {
         let _ = self.send(Event::Each(Box::new(operation)));
     }
 
-    /// Tells each shard, also those that are loaded later, what the metadata is now.
-    pub fn metadata(&self, image: Arc<MetadataImage>) {
+    /// Tells all shards, and those that come later, that the metadata has changed.
+    pub fn metadata_changed(&self, image: Arc<MetadataImage>) {
         let _ = self.send(Event::Metadata(image));
     }
 

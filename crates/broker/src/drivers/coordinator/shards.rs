@@ -34,23 +34,17 @@ pub(super) struct Shards<S: DrivenShard> {
     /// For what this task tells itself.
     coordinator: Coordinator<S>,
     shards: HashMap<i32, Shard<S>>,
-    /// The metadata, for shards that are loaded later.
-    image: Option<Arc<MetadataImage>>,
     /// Who waits for which answer.
     waiting: HashMap<ReplyId, Waiting<S>>,
     next_reply_id: u64,
+    /// What a shard that is loaded is told first.
+    image: Arc<MetadataImage>,
 }
 
 impl<S: DrivenShard> Shards<S> {
     pub(super) fn new(settings: Settings<S>, coordinator: Coordinator<S>) -> Self {
-        Self {
-            settings,
-            coordinator,
-            shards: HashMap::new(),
-            image: None,
-            waiting: HashMap::new(),
-            next_reply_id: 0,
-        }
+        let (shards, waiting) = (HashMap::new(), HashMap::new());
+        Self { settings, coordinator, shards, waiting, next_reply_id: 0, image: Arc::default() }
     }
 
     /// Runs as long as it is polled.
@@ -106,7 +100,7 @@ impl<S: DrivenShard> Shards<S> {
             Event::Tell { partition, operation } => self.tell(partition, operation),
             Event::Each(operation) => self.each(operation),
             Event::Metadata(image) => {
-                self.image = Some(image.clone());
+                self.image = image.clone();
                 self.each(Box::new(move |shard, now_ms| shard.on_metadata(image.clone(), now_ms)));
             }
             Event::EndTransaction { partition, end, reply } => {
@@ -208,7 +202,7 @@ impl<S: DrivenShard> Shards<S> {
         }
         let is_empty = partition.log().is_ok_and(|log| log.is_empty());
         self.shards.insert(index, Shard::Loading { partition: partition.clone(), since: Instant::now() });
-        let (shard, coordinator) = ((self.settings.new_shard)(&partition), self.coordinator.clone());
+        let (shard, coordinator) = ((self.settings.new_shard)(index), self.coordinator.clone());
         if is_empty {
             self.loaded(index, load(shard, &partition));
             return;
@@ -234,13 +228,12 @@ impl<S: DrivenShard> Shards<S> {
                 tracing::error!(topic, partition = index, %why, "a partition can't be read, and is not served");
                 self.shards.insert(index, Shard::Failed);
             }
-            Ok(shard) => {
+            Ok(mut shard) => {
+                // Timers and answers are those of a shard that serves.
+                let _ = shard.on_metadata(self.image.clone(), now_ms());
                 let mut log = CoordinatorLog::new(partition.clone());
                 let high_watermark = partition.high_watermark();
-                let now_ms = now_ms();
-                let image = self.image.clone();
-                let (runtime, outcome) =
-                    CoordinatorRuntime::new(shard, image, high_watermark, &mut log, now_ms);
+                let (runtime, outcome) = CoordinatorRuntime::new(shard, high_watermark, &mut log, now_ms());
                 self.shards.insert(index, Shard::Active { runtime: Box::new(runtime), log });
                 self.finish(index, outcome);
             }
