@@ -10,7 +10,6 @@ use ottla_config::BrokerConfig;
 use ottla_config::broker_config::listeners::{Endpoint as ConfigEndpoint, Listener, SecurityProtocol};
 use ottla_config::broker_config::sockets::SocketConfig;
 use ottla_controller::ControllerOptions;
-use ottla_coordinator::{GroupCoordinatorConfig, NEW_MEMBER_JOIN_TIMEOUT_MS};
 use ottla_metadata::feature::supported_features;
 use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
 use ottla_net::{BoundServer, ConnectionQuotas, ListenerOptions, NetError, NetOptions, ServerHandle};
@@ -28,6 +27,7 @@ use crate::dispatch::Dispatcher;
 use crate::drivers::controller::{
     self, ControllerStartup, MetadataLogOptions, NewCluster, Started, StartupError,
 };
+use crate::drivers::group_config::group_config;
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fatal::{Fatal, FatalReason};
@@ -364,21 +364,6 @@ fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
         directories,
         on_broker_config: Box::new(|_| {}),
         is_first: true,
-    }
-}
-
-fn group_config(config: &BrokerConfig) -> GroupCoordinatorConfig {
-    let groups = &config.groups;
-    GroupCoordinatorConfig {
-        group_min_session_timeout_ms: groups.min_session_timeout_ms,
-        group_max_session_timeout_ms: groups.max_session_timeout_ms,
-        group_initial_rebalance_delay_ms: groups.initial_rebalance_delay_ms,
-        group_max_size: groups.max_size,
-        group_new_member_join_timeout_ms: NEW_MEMBER_JOIN_TIMEOUT_MS,
-        offset_metadata_max_bytes: groups.offset_metadata_max_bytes,
-        offsets_retention_ms: groups.offsets_retention_ms,
-        offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
-        offsets_commit_timeout_ms: groups.offsets_commit_timeout_ms,
     }
 }
 

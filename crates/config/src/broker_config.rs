@@ -13,6 +13,7 @@ mod endpoint;
 pub mod groups;
 pub mod listeners;
 pub mod metadata_log;
+pub mod newer_groups;
 pub mod node;
 pub mod quorum;
 pub mod sockets;
@@ -24,6 +25,7 @@ use cleaner::LogCleanerConfig;
 use groups::GroupCoordinatorConfig;
 use listeners::ListenersConfig;
 use metadata_log::MetadataLogConfig;
+use newer_groups::NewerGroupsConfig;
 use node::ProcessRoles;
 use quorum::QuorumConfig;
 use sockets::SocketConfig;
@@ -54,6 +56,8 @@ pub struct BrokerConfig {
     pub topics: TopicsConfig,
     /// Classic groups and offsets.
     pub groups: GroupCoordinatorConfig,
+    /// Consumer, share and streams groups.
+    pub newer_groups: NewerGroupsConfig,
     /// The controller quorum.
     pub quorum: QuorumConfig,
     /// The metadata log and its snapshots.
@@ -137,6 +141,7 @@ impl BrokerConfig {
             log_cleaner: LogCleanerConfig::from_values(&values),
             topics: TopicsConfig::from_values(&values),
             groups: GroupCoordinatorConfig::from_values(&values)?,
+            newer_groups: NewerGroupsConfig::from_values(&values),
             quorum,
             metadata_log: MetadataLogConfig::from_values(&values),
             telemetry_max_bytes: values.int("telemetry.max.bytes"),

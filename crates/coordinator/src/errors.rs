@@ -12,7 +12,8 @@ use ottla_protocol::messages::txn_offset_commit_response::{
 };
 use ottla_protocol::messages::{
     HeartbeatResponse, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, OffsetCommitRequest,
-    OffsetCommitResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    OffsetCommitResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
 };
 use ottla_protocol::{ErrorCode, Str};
 

@@ -1,5 +1,5 @@
-//! Coordinators as replicated state machines: today the group coordinator, for classic groups and committed
-//! offsets.
+//! Coordinators as replicated state machines: today the group coordinator, for classic and consumer groups and
+//! committed offsets.
 //!
 //! What it is: Kafka's `GroupCoordinatorShard` and what lies under it. An operation takes a request and the
 //! time, and returns a [`CoordinatorResult`]: records to append, answers to send now, answers to send once
@@ -12,8 +12,9 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | `coordinator_shard` | [`CoordinatorShard`]: what the runtime knows of any coordinator |
 //! | `shard` | [`GroupCoordinatorShard`]: one partition of `__consumer_offsets` |
-//! | `group/` | groups by type; `group/classic/` the classic one, one file per request; `group/streams/` |
+//! | `group/` | groups by type: `group/classic/`, `group/consumer/`, `group/streams/`; `group/modern/` what newer types share |
 //! | `offsets/` | committed offsets, one file per request |
 //! | `records` | the records of `__consumer_offsets` |
 //! | `timeline` | a map that can be read as of the last commit |
@@ -23,6 +24,7 @@
 
 mod config;
 mod context;
+mod coordinator_shard;
 pub mod errors;
 mod group;
 mod offsets;
@@ -47,9 +49,13 @@ pub use config::{
     NEW_MEMBER_JOIN_TIMEOUT_MS, ShareGroupConfig, StreamsGroupConfig,
 };
 pub use context::RequestContext;
+pub use coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
 pub use group::classic::ClassicGroupState;
 pub use group::classic::join::validate_join_group;
 pub use group::classic::sync::validate_sync_group;
+pub use group::consumer::{
+    ConsumerGroupState, consumer_group_heartbeat_error, validate_consumer_group_heartbeat,
+};
 pub use group::streams::StreamsGroupState;
 pub use group::streams::validate::validate_streams_group_heartbeat;
 pub use group::{GroupError, GroupExplanation, GroupType};
@@ -61,5 +67,5 @@ pub use records::CoordinatorRecord;
 pub use reply::{Reply, ReplyId, StreamsGroupHeartbeatReply};
 pub use result::{CoordinatorResult, Deferred, GroupEvent, ProducerIdAndEpoch, WriteOptions};
 pub use runtime::{Append, Appended, CoordinatorRuntime, Outcome, RecordLog};
-pub use shard::{GroupCoordinatorShard, ReplayError, Replayed};
+pub use shard::GroupCoordinatorShard;
 pub use timers::{TimerAction, TimerKey, TimerQueue};

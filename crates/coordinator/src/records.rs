@@ -6,7 +6,8 @@
 //! | 1 `OffsetCommitKey` | a committed offset; null: removed | 4, or 1 when the request sets a retention time | OffsetCommit, TxnOffsetCommit, OffsetDelete, expiry |
 //! | 2 `GroupMetadataKey` | a classic group and its members; null: removed | 3 | SyncGroup, JoinGroup, LeaveGroup, DeleteGroups, expiry |
 //!
-//! The records of streams groups are in `group/streams/record.rs`.
+//! The records of consumer groups are in `group/consumer/record`, those of streams groups in
+//! `group/streams/record`.
 //!
 //! Versions as Kafka 4.3 writes them (`GroupCoordinatorRecordHelpers`). A key is its record type as int16
 //! followed by the key in version 0; a value is its version as int16 followed by the value.
@@ -20,7 +21,9 @@ use ottla_protocol::{
     DecodeError, EncodeError, Message, Reader, Str, decode_versioned, encode_key, encode_versioned,
 };
 
-use crate::group::streams::record::{self as streams, StreamsGroupRecord};
+use crate::group::consumer::record::ConsumerGroupRecord;
+use crate::group::streams::record::StreamsGroupRecord;
+use crate::group::{consumer, streams};
 use crate::offsets::{OffsetAndMetadata, OffsetKey};
 
 const LEGACY_OFFSET_COMMIT: i16 = 0;
@@ -45,7 +48,8 @@ pub struct CoordinatorRecord {
 pub(crate) enum GroupRecord {
     Offset(OffsetKey, Option<OffsetCommitValue>),
     ClassicGroup(Str, Option<GroupMetadataValue>),
-    StreamsGroup(StreamsGroupRecord),
+    Consumer(ConsumerGroupRecord),
+    Streams(StreamsGroupRecord),
     /// A type of record that this coordinator does not keep.
     Other(i16),
 }
@@ -122,14 +126,19 @@ pub(crate) fn decode_record(key: &Bytes, value: Option<&Bytes>) -> Result<GroupR
             let key = GroupMetadataKey::decode(&mut reader, 0)?;
             Ok(GroupRecord::ClassicGroup(owned(&key.group), decode_value(value)?))
         }
-        record_type => Ok(match streams::decode_record(record_type, &mut reader, value)? {
-            Some(record) => GroupRecord::StreamsGroup(record),
-            None => GroupRecord::Other(record_type),
-        }),
+        record_type => {
+            if let Some(record) = consumer::record::decode(record_type, &mut reader, value)? {
+                return Ok(GroupRecord::Consumer(record));
+            }
+            if let Some(record) = streams::record::decode_record(record_type, &mut reader, value)? {
+                return Ok(GroupRecord::Streams(record));
+            }
+            Ok(GroupRecord::Other(record_type))
+        }
     }
 }
 
-fn decode_value<M: Message>(value: Option<&Bytes>) -> Result<Option<M>, DecodeError> {
+pub(crate) fn decode_value<M: Message>(value: Option<&Bytes>) -> Result<Option<M>, DecodeError> {
     value.map(|value| decode_versioned(value.clone()).map(|(_, message)| message)).transpose()
 }
 

@@ -4,8 +4,9 @@ use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::delete_groups_response::DeletableGroupResult;
 use ottla_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use ottla_protocol::messages::{
-    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
-    StreamsGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitResponse,
+    ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
+    OffsetCommitResponse, OffsetDeleteResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse,
+    TxnOffsetCommitResponse,
 };
 use ottla_protocol::{ErrorCode, Str};
 
@@ -36,6 +37,8 @@ pub enum Reply {
     OffsetFetch(OffsetFetchResponseGroup),
     /// To OffsetDelete.
     OffsetDelete(OffsetDeleteResponse),
+    /// To ConsumerGroupHeartbeat.
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// To the groups of a DeleteGroups that live in this shard.
     DeleteGroups(Vec<DeletableGroupResult>),
     /// To StreamsGroupHeartbeat.
@@ -88,6 +91,12 @@ impl Reply {
             }),
             Reply::OffsetDelete(_) => {
                 Reply::OffsetDelete(OffsetDeleteResponse { error_code: code, ..Default::default() })
+            }
+            Reply::ConsumerGroupHeartbeat(_) => {
+                Reply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
+                    error_code: code,
+                    ..Default::default()
+                })
             }
             Reply::DeleteGroups(mut results) => {
                 results.iter_mut().for_each(|result| result.error_code = code);

@@ -1,28 +1,29 @@
 //! One partition of `__consumer_offsets`: its groups and their offsets.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_metadata::MetadataImage;
 use ottla_protocol::messages::GroupMetadataValue;
-use ottla_protocol::{DecodeError, ErrorCode, Str};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::config::GroupCoordinatorConfig;
+use crate::coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
 use crate::group::classic::{ClassicAction, ClassicGroup};
+use crate::group::consumer::record::ConsumerGroupRecord;
+use crate::group::consumer::{ConsumerGroup, Remains};
 use crate::group::modern::TopicHashes;
 use crate::group::streams::rebalance::DelayedRebalances;
 use crate::group::{Env, Group};
 use crate::offsets::{OffsetAndMetadata, OffsetKey, OffsetStore};
 use crate::records::{CoordinatorRecord, GroupRecord, decode_record};
-use crate::result::{CoordinatorResult, Deferred, WriteOptions};
+use crate::reply::Reply;
+use crate::result::{CoordinatorResult, Deferred, GroupEvent, WriteOptions};
 use crate::timeline::TimelineMap;
 use crate::timers::TimerKey;
 
 /// The coordinator of the groups of one partition of `__consumer_offsets` (`GroupCoordinatorShard`).
-///
-/// Its life: [`new`](Self::new), [`replay`](Self::replay) of the whole partition,
-/// [`on_loaded`](Self::on_loaded), then requests and timers, at last [`on_unloaded`](Self::on_unloaded).
-/// Operations return a [`CoordinatorResult`], which says what the driver has to do.
 ///
 /// *Invariant:* offsets, and which groups there are, change in `replay` only. The one exception is a group
 /// that is created ahead of its first record, and taken back should that not be written. What a classic group
@@ -34,33 +35,17 @@ pub struct GroupCoordinatorShard {
     pub(crate) offsets: OffsetStore,
     /// The cluster's metadata as of the last [`on_metadata`](Self::on_metadata).
     pub(crate) image: Arc<MetadataImage>,
-    /// Hashes of the topics that groups read.
+    /// Offset of the metadata in which topics were created last, as far as that matters here.
+    pub(crate) last_new_topics: i64,
     pub(crate) topic_hashes: TopicHashes,
     /// Streams groups that wait with their first assignment.
     pub(crate) delayed_rebalances: DelayedRebalances,
+    /// Everything below is committed.
+    pub(crate) high_watermark: i64,
+    /// Groups that have, or may have, something that is not committed.
+    uncommitted_groups: BTreeSet<Str>,
     /// Offset of the record that will be written next.
     log_end_offset: i64,
-}
-
-/// What a record meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replayed {
-    /// It changed the state, or described what is so already.
-    Applied,
-    /// Its type, given here, is not kept by this coordinator: it stays in the log, without effect. Kafka's
-    /// records of newer kinds of groups are such.
-    Ignored(i16),
-}
-
-/// A record that can't be read. The partition is damaged, or was written by a version that we do not know;
-/// its groups must not be served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the record at offset {offset} can't be read: {error}")]
-pub struct ReplayError {
-    /// Offset of the record.
-    pub offset: i64,
-    /// What is wrong with it.
-    pub error: DecodeError,
 }
 
 impl GroupCoordinatorShard {
@@ -71,20 +56,27 @@ impl GroupCoordinatorShard {
             groups: TimelineMap::default(),
             offsets: OffsetStore::default(),
             image: Arc::default(),
+            last_new_topics: -1,
             topic_hashes: TopicHashes::default(),
             delayed_rebalances: DelayedRebalances::default(),
+            high_watermark: 0,
+            uncommitted_groups: BTreeSet::new(),
             log_end_offset: 0,
         }
     }
+}
 
-    /// Applies a record of the partition: every record when loading, and those that the shard's own
-    /// operations wrote (see [`Self::on_records_appended`]).
-    ///
-    /// `producer_id` is that of the batch if it is transactional. Records come in the order of their offsets.
-    ///
-    /// # Errors
-    /// When the record can't be read. Nothing has changed then.
-    pub fn replay(
+impl CoordinatorShard for GroupCoordinatorShard {
+    type Reply = Reply;
+    type TimerKey = TimerKey;
+    type Action = ClassicAction;
+    type Event = GroupEvent;
+
+    fn commit_timeout_ms(&self) -> i64 {
+        i64::from(self.config.offsets_commit_timeout_ms)
+    }
+
+    fn replay(
         &mut self,
         offset: i64,
         producer_id: Option<i64>,
@@ -108,74 +100,85 @@ impl GroupCoordinatorShard {
             GroupRecord::ClassicGroup(group_id, None) => {
                 self.groups.remove(offset, &group_id);
             }
-            GroupRecord::StreamsGroup(record) => self.replay_streams_group(offset, record),
+            GroupRecord::Consumer(record) => self.replay_consumer_group(offset, record),
+            GroupRecord::Streams(record) => self.replay_streams_group(offset, record),
             GroupRecord::Other(record_type) => return Ok(Replayed::Ignored(record_type)),
         }
         Ok(Replayed::Applied)
     }
 
-    /// A transaction of `producer_id` has ended: applies the control record at `offset`, when loading and
-    /// when the marker is written.
-    pub fn replay_end_txn_marker(&mut self, offset: i64, producer_id: i64, commit: bool) {
+    fn replay_end_txn_marker(&mut self, offset: i64, producer_id: i64, commit: bool) {
         self.log_end_offset = self.log_end_offset.max(offset.saturating_add(1));
         self.offsets.end_transaction(offset, producer_id, commit);
     }
 
-    /// Everything below `high_watermark` is committed. Plain reads show it from now on. To be called before
-    /// loading too, so that nothing is remembered that need not be.
-    pub fn on_high_watermark(&mut self, high_watermark: i64) {
+    fn on_high_watermark(&mut self, high_watermark: i64) {
         self.groups.commit(high_watermark);
         self.offsets.commit(high_watermark);
+        self.high_watermark = self.high_watermark.max(high_watermark);
+        let groups = &mut self.groups;
+        self.uncommitted_groups
+            .retain(|group_id| groups.get_mut(group_id).is_some_and(|group| group.commit(high_watermark)));
     }
 
-    /// The metadata has changed. To be called before [`on_loaded`](Self::on_loaded) too.
-    pub fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {
-        self.topic_hashes.retain_existing(&image);
-        self.image = image;
+    fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {
+        let old = std::mem::replace(&mut self.image, image);
+        self.topic_hashes.retain_existing(&self.image);
+        self.refresh_consumer_groups(&old);
         CoordinatorResult::default()
     }
 
-    /// The partition has been read to its end: arms the timers of the members.
-    pub fn on_loaded(&mut self, now_ms: i64) -> CoordinatorResult {
+    fn on_loaded(&mut self, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         for (_, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(group) => {
-                    group.on_loaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+                    group.on_loaded(&mut Env {
+                        config: &self.config,
+                        image: &self.image,
+                        now_ms,
+                        out: &mut out,
+                    });
                 }
-                Group::Streams(group) => {
-                    group.on_loaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
-                }
+                Group::Streams(group) => group.on_loaded(&mut Env {
+                    config: &self.config,
+                    image: &self.image,
+                    now_ms,
+                    out: &mut out,
+                }),
+                Group::Consumer(group) => group.on_loaded(&mut Env {
+                    config: &self.config,
+                    image: &self.image,
+                    now_ms,
+                    out: &mut out,
+                }),
             }
         }
         self.schedule_group_expiration(now_ms, &mut out);
         out
     }
 
-    /// The partition is served by another broker now, or not at all: answers all who wait with
-    /// NOT_COORDINATOR. The driver has handed what it deferred to [`Self::on_commit_failed`], and forgets the
-    /// shard's timers.
-    pub fn on_unloaded(&mut self, now_ms: i64) -> CoordinatorResult {
+    fn on_unloaded(&mut self, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         for (_, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(group) => {
-                    group.on_unloaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+                    group.on_unloaded(&mut Env {
+                        config: &self.config,
+                        image: &self.image,
+                        now_ms,
+                        out: &mut out,
+                    });
                 }
-                // Nobody waits for a streams group longer than for its records.
-                Group::Streams(_) => {}
+                // Nobody waits in groups of the newer types.
+                Group::Consumer(_) | Group::Streams(_) => {}
             }
         }
         out.timers.clear();
         out
     }
 
-    /// Records of a result were appended; the first got `base_offset`, the others follow without a gap.
-    /// `write` is the result's.
-    ///
-    /// # Errors
-    /// When one of them can't be read back, which nothing but a bug could bring about.
-    pub fn on_records_appended(
+    fn on_records_appended(
         &mut self,
         write: WriteOptions,
         records: &[CoordinatorRecord],
@@ -191,24 +194,20 @@ impl GroupCoordinatorShard {
         Ok(())
     }
 
-    /// What was deferred may happen: everything written before it is committed.
-    pub fn on_records_committed(&mut self, deferred: Deferred, now_ms: i64) -> CoordinatorResult {
+    fn on_records_committed(&mut self, deferred: Deferred, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult { replies: deferred.replies, ..Default::default() };
         if let Some(action) = deferred.action
             && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
         {
-            group.committed(action, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+            group.committed(
+                action,
+                &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
+            );
         }
         out
     }
 
-    /// The records were not appended: takes back what was done ahead of them, and answers with errors.
-    pub fn on_records_failed(
-        &mut self,
-        deferred: Deferred,
-        error: ErrorCode,
-        now_ms: i64,
-    ) -> CoordinatorResult {
+    fn on_records_failed(&mut self, deferred: Deferred, error: ErrorCode, now_ms: i64) -> CoordinatorResult {
         let created = match &deferred.action {
             Some(ClassicAction::GroupCreated { group_id }) => Some(group_id.clone()),
             _ => None,
@@ -222,21 +221,12 @@ impl GroupCoordinatorShard {
         out
     }
 
-    /// The records were appended, but nobody waits for their commit any longer: `offsets.commit.timeout.ms`
-    /// has passed (REQUEST_TIMED_OUT), or the partition is about to be unloaded (NOT_COORDINATOR). Answers
-    /// with errors. What the records say holds, and may yet be committed.
-    pub fn on_commit_failed(
-        &mut self,
-        deferred: Deferred,
-        error: ErrorCode,
-        now_ms: i64,
-    ) -> CoordinatorResult {
+    fn on_commit_failed(&mut self, deferred: Deferred, error: ErrorCode, now_ms: i64) -> CoordinatorResult {
         self.fail(deferred, error, now_ms)
     }
 
-    /// A timer has fired.
-    pub fn on_timer(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
-        let group_id = match key {
+    fn on_timer(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
+        let group = match key {
             TimerKey::GroupExpiration => return self.cleanup_expired(now_ms),
             TimerKey::StreamsSession { group_id, member_id } => {
                 return self.on_streams_session_timer(group_id, member_id, now_ms);
@@ -249,26 +239,37 @@ impl GroupCoordinatorShard {
             }
             TimerKey::ClassicHeartbeat { group_id, .. }
             | TimerKey::ClassicJoin { group_id }
-            | TimerKey::ClassicSync { group_id } => group_id,
+            | TimerKey::ClassicSync { group_id }
+            | TimerKey::ConsumerSession { group_id, .. }
+            | TimerKey::ConsumerRebalance { group_id, .. }
+            | TimerKey::ConsumerJoin { group_id, .. }
+            | TimerKey::ConsumerSync { group_id, .. }
+            | TimerKey::ConsumerRegex { group_id } => self.groups.get_mut(group_id),
         };
         let mut out = CoordinatorResult::default();
-        if let Some(Group::Classic(group)) = self.groups.get_mut(group_id) {
-            let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
-            match key {
-                TimerKey::ClassicHeartbeat { member_id, .. } => group.on_heartbeat_timer(member_id, &mut env),
-                TimerKey::ClassicJoin { .. } => group.on_join_timer(&mut env),
-                TimerKey::ClassicSync { .. } => group.on_sync_timer(&mut env),
-                _ => {}
+        let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
+        match (key, group) {
+            (TimerKey::ClassicHeartbeat { member_id, .. }, Some(Group::Classic(group))) => {
+                group.on_heartbeat_timer(member_id, &mut env);
             }
+            (TimerKey::ClassicJoin { .. }, Some(Group::Classic(group))) => group.on_join_timer(&mut env),
+            (TimerKey::ClassicSync { .. }, Some(Group::Classic(group))) => group.on_sync_timer(&mut env),
+            (TimerKey::ConsumerRegex { .. }, Some(Group::Consumer(group))) => {
+                group.on_regex_timer(&mut self.topic_hashes, &mut env);
+            }
+            (_, Some(Group::Consumer(group))) => group.on_member_timer(key, &mut self.topic_hashes, &mut env),
+            // The group is gone, or has become one of another type.
+            _ => {}
         }
         out
     }
 
-    /// The offset that the next record will get, as far as the shard knows.
-    pub fn log_end_offset(&self) -> i64 {
+    fn log_end_offset(&self) -> i64 {
         self.log_end_offset
     }
+}
 
+impl GroupCoordinatorShard {
     /// Number of groups.
     pub fn groups_len(&self) -> usize {
         self.groups.len()
@@ -284,7 +285,7 @@ impl GroupCoordinatorShard {
     pub fn persistent_groups(&self) -> impl Iterator<Item = (&Str, GroupMetadataValue)> {
         self.groups.iter().filter_map(|(group_id, group)| match group {
             Group::Classic(group) => Some((group_id, group.persistent()?)),
-            Group::Streams(_) => None,
+            Group::Consumer(_) | Group::Streams(_) => None,
         })
     }
 
@@ -298,12 +299,62 @@ impl GroupCoordinatorShard {
     fn fail(&mut self, deferred: Deferred, error: ErrorCode, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         out.replies.extend(deferred.replies.into_iter().map(|(id, reply)| (id, reply.into_error(error))));
-        if let Some(action) = deferred.action
-            && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
-        {
-            group.failed(action, error, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+        let Some(action) = deferred.action else { return out };
+        let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
+        match self.groups.get_mut(action.group_id()) {
+            Some(Group::Classic(group)) => group.failed(action, error, &mut env),
+            // It was to become a classic group, and stays what it is.
+            Some(Group::Consumer(group)) => group.on_loaded(&mut env),
+            Some(Group::Streams(_)) | None => {}
         }
         out
+    }
+
+    fn replay_consumer_group(&mut self, offset: i64, record: ConsumerGroupRecord) {
+        let ConsumerGroupRecord { group_id, change } = record;
+        if !matches!(self.groups.get(&group_id), Some(Group::Consumer(_))) {
+            if !change.has_value() {
+                return;
+            }
+            // The first record of the group. Offsets alone may have made a simple group of the same id.
+            let group = ConsumerGroup::new(group_id.clone(), self.high_watermark);
+            self.groups.insert(offset, group_id.clone(), Group::Consumer(group));
+        }
+        let Some(Group::Consumer(group)) = self.groups.get_mut(&group_id) else { return };
+        match group.replay(offset, change) {
+            Remains::Goes => {
+                self.groups.remove(offset, &group_id);
+            }
+            Remains::Stays if offset >= self.high_watermark => {
+                self.uncommitted_groups.insert(group_id);
+            }
+            Remains::Stays => {}
+        }
+    }
+
+    /// Consumer groups whose topics have changed since `old` look at them with the next heartbeat.
+    fn refresh_consumer_groups(&mut self, old: &MetadataImage) {
+        let new = self.image.clone();
+        let is_same = |name: &Str| match (old.topics.topic(name), new.topics.topic(name)) {
+            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        let mut has_regexes = false;
+        for (_, group) in self.groups.iter_mut() {
+            if let Group::Consumer(group) = group {
+                has_regexes |= group.has_regexes();
+                if !group.subscribed_topics().all(is_same) {
+                    group.request_metadata_refresh();
+                }
+            }
+        }
+        // Only expressions ask for new topics.
+        let is_new = |id: Uuid| old.topics.topic_by_id(id).is_none();
+        let has_new_topics = new.topics.len() > old.topics.len()
+            || (has_regexes && new.topics.iter().any(|topic| is_new(topic.id)));
+        if has_new_topics || self.last_new_topics == -1 {
+            self.last_new_topics = new.provenance.last_contained_offset;
+        }
     }
 }
 

@@ -26,7 +26,7 @@ impl GroupCoordinatorShard {
         let group = self.groups.get(group_id).ok_or(ErrorCode::GroupIdNotFound)?;
         group.validate_delete()?;
         self.delete_all_offsets(group_id, records);
-        records.extend(group.tombstones(group_id).map_err(|_| ErrorCode::UnknownServerError)?);
+        records.extend(group.tombstones(group_id)?);
         Ok(())
     }
 }

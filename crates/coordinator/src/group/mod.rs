@@ -1,7 +1,7 @@
-//! Groups, of whatever type. Today that is the classic one; consumer, share and streams groups become
-//! variants.
+//! Groups, of whatever type.
 
 pub mod classic;
+pub(crate) mod consumer;
 mod delete;
 mod describe;
 mod env;
@@ -17,10 +17,11 @@ pub use error::GroupError;
 pub use explain::GroupExplanation;
 pub(crate) use group_config::GroupConfig;
 
-use ottla_protocol::{EncodeError, ErrorCode, Str};
 use ottla_protocol::messages::list_groups_response::ListedGroup;
+use ottla_protocol::{ErrorCode, Str};
 
 use crate::group::classic::ClassicGroup;
+use crate::group::consumer::ConsumerGroup;
 use crate::group::streams::StreamsGroup;
 use crate::offsets::ExpirationBase;
 use crate::records::{CoordinatorRecord, group_metadata_tombstone};
@@ -57,6 +58,7 @@ impl GroupType {
 #[derive(Clone, Debug)]
 pub(crate) enum Group {
     Classic(ClassicGroup),
+    Consumer(ConsumerGroup),
     Streams(StreamsGroup),
 }
 
@@ -64,14 +66,16 @@ impl Group {
     pub fn group_type(&self) -> GroupType {
         match self {
             Group::Classic(_) => GroupType::Classic,
+            Group::Consumer(_) => GroupType::Consumer,
             Group::Streams(_) => GroupType::Streams,
         }
     }
 
-    /// The state's name, as tools show it.
+    /// The state's name, as tools show it: as of the last commit where that is kept.
     pub fn state_name(&self) -> &'static str {
         match self {
             Group::Classic(group) => group.state().name(),
+            Group::Consumer(group) => group.state_committed().name(),
             Group::Streams(group) => group.state().name(),
         }
     }
@@ -80,6 +84,7 @@ impl Group {
     pub fn is_empty(&self) -> bool {
         match self {
             Group::Classic(group) => group.is_empty(),
+            Group::Consumer(group) => group.is_empty(),
             Group::Streams(group) => group.is_empty(),
         }
     }
@@ -88,6 +93,7 @@ impl Group {
     pub fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Consumer(group) => group.is_subscribed_to(topic),
             Group::Streams(group) => group.is_subscribed_to(topic),
         }
     }
@@ -96,6 +102,7 @@ impl Group {
     pub fn expiration_base(&self) -> Option<ExpirationBase> {
         match self {
             Group::Classic(group) => group.expiration_base(),
+            Group::Consumer(group) => group.expiration_base(),
             Group::Streams(_) => Some(ExpirationBase::CommitTimestamp),
         }
     }
@@ -103,30 +110,44 @@ impl Group {
     pub fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self {
             Group::Classic(group) => group.validate_offset_delete(),
-            Group::Streams(_) => Ok(()),
+            Group::Consumer(_) | Group::Streams(_) => Ok(()),
         }
     }
 
     pub fn validate_delete(&self) -> Result<(), ErrorCode> {
         match self {
             Group::Classic(group) => group.validate_delete(),
-            Group::Streams(group) if group.is_empty() => Ok(()),
-            Group::Streams(_) => Err(ErrorCode::NonEmptyGroup),
-        }
-    }
-
-    /// The records that remove the group, but for its offsets.
-    pub fn tombstones(&self, group_id: &Str) -> Result<Vec<CoordinatorRecord>, EncodeError> {
-        match self {
-            Group::Classic(_) => Ok(vec![group_metadata_tombstone(group_id)?]),
-            Group::Streams(group) => group.tombstones(),
+            Group::Consumer(group) => group.validate_delete(),
+            Group::Streams(group) => group.validate_delete(),
         }
     }
 
     pub fn as_listed(&self) -> ListedGroup {
         match self {
             Group::Classic(group) => group.as_listed(),
+            Group::Consumer(group) => group.as_listed(),
             Group::Streams(group) => group.as_listed(),
+        }
+    }
+
+    /// The records that remove the group, but not its offsets.
+    pub fn tombstones(&self, group_id: &Str) -> Result<Vec<CoordinatorRecord>, ErrorCode> {
+        match self {
+            Group::Classic(_) => {
+                let tombstone = group_metadata_tombstone(group_id);
+                tombstone.map(|tombstone| vec![tombstone]).map_err(|_| ErrorCode::UnknownServerError)
+            }
+            Group::Consumer(group) => Ok(group.tombstones()),
+            Group::Streams(group) => group.tombstones().map_err(|_| ErrorCode::UnknownServerError),
+        }
+    }
+
+    /// Everything below `high_watermark` is committed; whether the group has something that is not.
+    pub fn commit(&mut self, high_watermark: i64) -> bool {
+        match self {
+            // A streams group is replaced as a whole, and its predecessor is what was committed.
+            Group::Classic(_) | Group::Streams(_) => false,
+            Group::Consumer(group) => group.commit(high_watermark),
         }
     }
 }

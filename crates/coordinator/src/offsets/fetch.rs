@@ -38,15 +38,21 @@ impl GroupCoordinatorShard {
         reply_id: ReplyId,
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
-        if let Err(error) = self.validate_offset_fetch(request, require_stable) {
-            out.reply(
-                reply_id,
-                Reply::OffsetFetch(OffsetFetchResponseGroup {
-                    group_id: request.group_id.clone(),
-                    error_code: error.code(),
-                    ..Default::default()
-                }),
-            );
+        let (member_id, member_epoch) = (request.member_id.as_ref(), request.member_epoch);
+        let valid = match self.group_at(&request.group_id, require_stable) {
+            Some(Group::Consumer(group)) => {
+                group.validate_offset_fetch(member_id, member_epoch, require_stable)
+            }
+            Some(Group::Streams(group)) => group.validate_offset_fetch(member_id, member_epoch),
+            Some(Group::Classic(_)) | None => Ok(()),
+        };
+        if let Err(error) = valid {
+            let response = OffsetFetchResponseGroup {
+                group_id: request.group_id.clone(),
+                error_code: error.code(),
+                ..Default::default()
+            };
+            out.reply(reply_id, Reply::OffsetFetch(response));
             return out;
         }
         let topics = match (&request.topics, self.has_group_at(&request.group_id, require_stable)) {
@@ -64,25 +70,16 @@ impl GroupCoordinatorShard {
         out
     }
 
-    /// Whether the member may ask. Groups without members of their own kind answer anyone.
-    fn validate_offset_fetch(&self, request: &OffsetFetchRequestGroup, latest: bool) -> Result<(), ErrorCode> {
-        let group_id = &request.group_id;
-        let group = if latest { self.groups.get(group_id) } else { self.groups.get_committed(group_id) };
-        match group {
-            Some(Group::Streams(group)) => {
-                group.validate_offset_fetch(request.member_id.as_ref(), request.member_epoch)
-            }
-            _ => Ok(()),
+    fn has_group_at(&self, group_id: &Str, latest: bool) -> bool {
+        match self.group_at(group_id, latest) {
+            Some(Group::Classic(group)) => group.state() != ClassicGroupState::Dead,
+            Some(Group::Consumer(_) | Group::Streams(_)) => true,
+            None => false,
         }
     }
 
-    fn has_group_at(&self, group_id: &Str, latest: bool) -> bool {
-        let group = if latest { self.groups.get(group_id) } else { self.groups.get_committed(group_id) };
-        match group {
-            Some(Group::Classic(group)) => group.state() != ClassicGroupState::Dead,
-            Some(Group::Streams(_)) => true,
-            None => false,
-        }
+    fn group_at(&self, group_id: &Str, latest: bool) -> Option<&Group> {
+        if latest { self.groups.get(group_id) } else { self.groups.get_committed(group_id) }
     }
 
     fn fetch_topics(

@@ -31,7 +31,15 @@ impl GroupCoordinatorShard {
             _ if request.group_id.is_empty() => Err(ErrorCode::InvalidGroupId),
             Some(Group::Classic(group)) => {
                 let members = members_of(context.api_version, request);
-                group.leave(&members, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out })
+                group.leave(
+                    &members,
+                    &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
+                )
+            }
+            Some(Group::Consumer(group)) => {
+                let members = members_of(context.api_version, request);
+                let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
+                group.classic_leave(&members, &mut self.topic_hashes, &mut env).map_err(|error| error.code)
             }
             Some(Group::Streams(_)) | None => Err(ErrorCode::UnknownMemberId),
         };

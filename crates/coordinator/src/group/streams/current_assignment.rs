@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_protocol::{ErrorCode, Str};
 
-use crate::group::GroupError;
 use super::member::{MemberState, StreamsGroupMember};
 use super::task_processes::TaskProcesses;
 use super::tasks::{Tasks, TasksTuple, TasksTupleWithEpochs, TasksWithEpochs};
+use crate::group::GroupError;
 
 /// What reconciling a member takes into account.
 pub(crate) struct CurrentAssignment<'a> {
@@ -133,9 +133,8 @@ impl CurrentAssignment<'_> {
         let numbers: Tasks = numbers.collect();
         let difference = divide(&numbers, target, is_unreleased);
         let with_epochs = |tasks: Tasks| -> TasksWithEpochs {
-            let epoch = |id: &Str, partition: i32| {
-                current.get(id).and_then(|tasks| tasks.get(&partition)).copied()
-            };
+            let epoch =
+                |id: &Str, partition: i32| current.get(id).and_then(|tasks| tasks.get(&partition)).copied();
             let tasks = tasks.into_iter().map(|(id, partitions)| {
                 let partitions = partitions.into_iter().map(|partition| {
                     (partition, epoch(&id, partition).unwrap_or(self.target_assignment_epoch))

@@ -21,7 +21,11 @@ fn set(partitions: &[i32]) -> Tasks {
 }
 
 fn of(epoch: i32, partitions: &[i32]) -> TasksWithEpochs {
-    if partitions.is_empty() { TasksWithEpochs::new() } else { tasks_with_epochs(epoch, &[("s", partitions)]) }
+    if partitions.is_empty() {
+        TasksWithEpochs::new()
+    } else {
+        tasks_with_epochs(epoch, &[("s", partitions)])
+    }
 }
 
 /// The member after a step to the target of epoch 11, other members owning what they own.

@@ -59,8 +59,7 @@ impl StreamsGroup {
     }
 
     pub fn explain(&self) -> GroupExplanation {
-        let behind =
-            self.members.values().filter(|member| !member.is_reconciled_to(self.assignment_epoch));
+        let behind = self.members.values().filter(|member| !member.is_reconciled_to(self.assignment_epoch));
         let waiting_for = behind.map(|member| member.member_id.clone()).collect();
         let problem = self.configured_topology.as_ref().and_then(|topology| topology.problem.as_ref());
         let reason = match problem {
@@ -84,9 +83,11 @@ impl StreamsGroup {
     /// With the partitions that were decided, if they were; else as the application gave it.
     fn describe_topology(&self) -> Option<Topology> {
         let configured = self.configured_topology.as_ref();
-        let described = match configured.and_then(|configured| Some((configured.epoch, configured.ready()?))) {
+        let described = match configured.and_then(|configured| Some((configured.epoch, configured.ready()?)))
+        {
             Some((epoch, subtopologies)) => {
-                let subtopologies = subtopologies.iter().map(|(id, subtopology)| configured_as(id, subtopology));
+                let subtopologies =
+                    subtopologies.iter().map(|(id, subtopology)| configured_as(id, subtopology));
                 Topology { epoch, subtopologies: Some(subtopologies.collect()) }
             }
             None => {

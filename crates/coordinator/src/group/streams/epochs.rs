@@ -72,7 +72,8 @@ pub(super) fn validate_tasks(
 }
 
 fn are_tasks_of(owned: &Option<Vec<TaskIds>>, assigned: &Tasks) -> bool {
-    let contains = |id: &str, partition: i32| assigned.get(id).is_some_and(|tasks| tasks.contains(&partition));
+    let contains =
+        |id: &str, partition: i32| assigned.get(id).is_some_and(|tasks| tasks.contains(&partition));
     are_contained(owned, |id| assigned.contains_key(id), contains)
 }
 

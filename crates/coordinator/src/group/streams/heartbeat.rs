@@ -9,6 +9,7 @@ use ottla_protocol::messages::streams_group_heartbeat_request::TaskIds;
 use ottla_protocol::messages::streams_group_heartbeat_response::Status;
 use ottla_protocol::{ErrorCode, Str};
 
+use super::StreamsGroup;
 use super::current_assignment::CurrentAssignment;
 use super::epochs::{validate_epoch, validate_tasks};
 use super::member::{MemberState, StreamsGroupMember};
@@ -23,7 +24,6 @@ use super::tasks::{Tasks, TasksTuple};
 use super::topics::{ConfiguredTopology, configure_topics};
 use super::topology::StreamsTopology;
 use super::validate::{LEAVE_GROUP_MEMBER_EPOCH, LEAVE_GROUP_STATIC_MEMBER_EPOCH};
-use super::StreamsGroup;
 use crate::context::RequestContext;
 use crate::errors::streams_group_heartbeat_error;
 use crate::group::modern::{TopicHashes, can_compute_next};
@@ -56,10 +56,8 @@ impl GroupCoordinatorShard {
         now_ms: i64,
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
-        let is_leaving = matches!(
-            request.member_epoch,
-            LEAVE_GROUP_MEMBER_EPOCH | LEAVE_GROUP_STATIC_MEMBER_EPOCH
-        );
+        let is_leaving =
+            matches!(request.member_epoch, LEAVE_GROUP_MEMBER_EPOCH | LEAVE_GROUP_STATIC_MEMBER_EPOCH);
         let outcome = match is_leaving {
             true => self.streams_group_leave(request, now_ms, &mut out),
             false => self.streams_group_live(context, request, now_ms, &mut out),
@@ -122,8 +120,7 @@ impl GroupCoordinatorShard {
 impl Heartbeat<'_, '_> {
     fn run(mut self, group: &mut StreamsGroup) -> Result<StreamsGroupHeartbeatReply, GroupError> {
         let member = self.member(group)?;
-        let mut updated =
-            member.updated_by(self.request, &self.context.client_id, &self.context.client_host);
+        let mut updated = member.updated_by(self.request, &self.context.client_id, &self.context.client_host);
         let mut bump = updated != member;
         if bump {
             let record = member_record(&group.group_id, &updated).map_err(unwritable)?;
@@ -156,7 +153,8 @@ impl Heartbeat<'_, '_> {
             group.metadata_refresh.epoch = group_epoch;
         }
         self.delayed.begin(group, self.env);
-        let (target_epoch, target) = self.target(group, group_epoch, &updated, &configured, &assignment_configs)?;
+        let (target_epoch, target) =
+            self.target(group, group_epoch, &updated, &configured, &assignment_configs)?;
         updated = self.reconcile(group, updated, target_epoch, &target)?;
         schedule_session_timeout(self.env, &group.group_id, &updated.member_id);
         if self.request.shutdown_application {
@@ -292,8 +290,13 @@ impl Heartbeat<'_, '_> {
             self.status.push(status(ASSIGNMENT_DELAYED, detail.into()));
             return last();
         }
-        let target =
-            TargetAssignment { group, group_epoch, updated_member: Some(updated), topology, assignment_configs };
+        let target = TargetAssignment {
+            group,
+            group_epoch,
+            updated_member: Some(updated),
+            topology,
+            assignment_configs,
+        };
         let mut assignment = target.build(self.env.now_ms, &mut self.env.out.records)?;
         Ok((group_epoch, Arc::new(assignment.remove(&updated.member_id).unwrap_or_default())))
     }

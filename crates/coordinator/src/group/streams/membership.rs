@@ -1,8 +1,8 @@
 //! Members that leave, and members that are made to (`streamsGroupLeave`, `streamsGroupFenceMember`, and the
 //! timers of members).
 
-use ottla_protocol::{EncodeError, Str};
 use ottla_protocol::messages::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
+use ottla_protocol::{EncodeError, ErrorCode, Str};
 
 use super::StreamsGroup;
 use super::heartbeat::not_found;
@@ -99,6 +99,11 @@ impl StreamsGroup {
     /// The records that remove the group, but for its offsets.
     pub fn tombstones(&self) -> Result<Vec<CoordinatorRecord>, EncodeError> {
         group_tombstones(self)
+    }
+
+    /// Whether the group may be removed.
+    pub fn validate_delete(&self) -> Result<(), ErrorCode> {
+        if self.is_empty() { Ok(()) } else { Err(ErrorCode::NonEmptyGroup) }
     }
 
     /// Removes a member, and asks for a new assignment.

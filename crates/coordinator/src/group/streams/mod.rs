@@ -58,8 +58,8 @@ use std::sync::{Arc, Weak};
 
 use ottla_metadata::MetadataImage;
 use ottla_metadata::image::PersistentMap;
-use ottla_protocol::{ErrorCode, Str};
 use ottla_protocol::messages::streams_group_heartbeat_response::EndpointToPartitions;
+use ottla_protocol::{ErrorCode, Str};
 
 use member::StreamsGroupMember;
 use task_processes::TaskProcesses;

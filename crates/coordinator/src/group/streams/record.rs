@@ -17,20 +17,18 @@ use bytes::Bytes;
 use ottla_protocol::messages::{
     StreamsGroupCurrentMemberAssignmentKey, StreamsGroupCurrentMemberAssignmentValue,
     StreamsGroupMemberMetadataKey, StreamsGroupMemberMetadataValue, StreamsGroupMetadataKey,
-    StreamsGroupMetadataValue, StreamsGroupTargetAssignmentMemberKey, StreamsGroupTargetAssignmentMemberValue,
-    StreamsGroupTargetAssignmentMetadataKey, StreamsGroupTargetAssignmentMetadataValue,
-    StreamsGroupTopologyKey, StreamsGroupTopologyValue,
+    StreamsGroupMetadataValue, StreamsGroupTargetAssignmentMemberKey,
+    StreamsGroupTargetAssignmentMemberValue, StreamsGroupTargetAssignmentMetadataKey,
+    StreamsGroupTargetAssignmentMetadataValue, StreamsGroupTopologyKey, StreamsGroupTopologyValue,
 };
-use ottla_protocol::{DecodeError, EncodeError, Message, Reader, Str, decode_versioned, encode_key, encode_versioned};
+use ottla_protocol::{DecodeError, EncodeError, Message, Reader, Str, encode_key, encode_versioned};
 
 use super::StreamsGroup;
 use super::member::StreamsGroupMember;
-use super::record_value::{
-    current_assignment_value, member_metadata_value, target_assignment_value,
-};
+use super::record_value::{current_assignment_value, member_metadata_value, target_assignment_value};
 use super::tasks::TasksTuple;
 use super::topology::StreamsTopology;
-use crate::records::{CoordinatorRecord, owned};
+use crate::records::{CoordinatorRecord, decode_value, owned};
 
 const GROUP_METADATA: i16 = 17;
 const MEMBER_METADATA: i16 = 19;
@@ -108,10 +106,6 @@ pub(crate) fn decode_record(
     Ok(Some(StreamsGroupRecord { group_id: owned(&group_id), change }))
 }
 
-fn decode_value<M: Message>(value: Option<&Bytes>) -> Result<Option<M>, DecodeError> {
-    value.map(|value| decode_versioned(value.clone()).map(|(_, message)| message)).transpose()
-}
-
 /// The epoch of a group, and why it was bumped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GroupMetadata<'a> {
@@ -154,10 +148,8 @@ pub(super) fn target_assignment_record(
     member_id: &Str,
     assignment: &TasksTuple,
 ) -> Result<CoordinatorRecord, EncodeError> {
-    let key = StreamsGroupTargetAssignmentMemberKey {
-        group_id: group_id.clone(),
-        member_id: member_id.clone(),
-    };
+    let key =
+        StreamsGroupTargetAssignmentMemberKey { group_id: group_id.clone(), member_id: member_id.clone() };
     record(&key, TARGET_ASSIGNMENT_MEMBER, Some(&target_assignment_value(assignment)))
 }
 
@@ -213,18 +205,14 @@ pub(super) fn group_tombstones(group: &StreamsGroup) -> Result<Vec<CoordinatorRe
 }
 
 fn current_assignment_tombstone(group_id: &Str, member_id: &Str) -> Result<CoordinatorRecord, EncodeError> {
-    let key = StreamsGroupCurrentMemberAssignmentKey {
-        group_id: group_id.clone(),
-        member_id: member_id.clone(),
-    };
+    let key =
+        StreamsGroupCurrentMemberAssignmentKey { group_id: group_id.clone(), member_id: member_id.clone() };
     record::<_, StreamsGroupMetadataValue>(&key, CURRENT_MEMBER_ASSIGNMENT, None)
 }
 
 fn target_assignment_tombstone(group_id: &Str, member_id: &Str) -> Result<CoordinatorRecord, EncodeError> {
-    let key = StreamsGroupTargetAssignmentMemberKey {
-        group_id: group_id.clone(),
-        member_id: member_id.clone(),
-    };
+    let key =
+        StreamsGroupTargetAssignmentMemberKey { group_id: group_id.clone(), member_id: member_id.clone() };
     record::<_, StreamsGroupMetadataValue>(&key, TARGET_ASSIGNMENT_MEMBER, None)
 }
 

@@ -43,8 +43,7 @@ pub(super) fn member_metadata_value(member: &StreamsGroupMember) -> StreamsGroup
         rebalance_timeout_ms: member.rebalance_timeout_ms,
         topology_epoch: member.topology_epoch,
         process_id: member.process_id.clone(),
-        user_endpoint: endpoint
-            .map(|endpoint| Endpoint { host: endpoint.host.clone(), port: endpoint.port }),
+        user_endpoint: endpoint.map(|endpoint| Endpoint { host: endpoint.host.clone(), port: endpoint.port }),
         client_tags: tags.map(|(key, value)| KeyValue { key: key.clone(), value: value.clone() }).collect(),
     }
 }
@@ -112,8 +111,7 @@ impl StreamsGroupMember {
         let endpoint = value.user_endpoint.as_ref();
         self.user_endpoint =
             endpoint.map(|endpoint| UserEndpoint { host: owned(&endpoint.host), port: endpoint.port });
-        self.client_tags =
-            value.client_tags.iter().map(|tag| (owned(&tag.key), owned(&tag.value))).collect();
+        self.client_tags = value.client_tags.iter().map(|tag| (owned(&tag.key), owned(&tag.value))).collect();
         self
     }
 

@@ -1,10 +1,10 @@
 //! The answer to StreamsGroupHeartbeat.
 
+use ottla_protocol::Str;
 use ottla_protocol::messages::StreamsGroupHeartbeatRequest;
 use ottla_protocol::messages::streams_group_heartbeat_response::{
     Status, StreamsGroupHeartbeatResponse, TaskIds,
 };
-use ottla_protocol::Str;
 
 use super::StreamsGroup;
 use super::member::StreamsGroupMember;

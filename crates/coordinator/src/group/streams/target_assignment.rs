@@ -80,10 +80,7 @@ impl TargetAssignment<'_> {
         assignor::assign(&spec).map_err(|error| {
             GroupError::new(
                 ErrorCode::UnknownServerError,
-                format!(
-                    "Failed to compute a new target assignment for epoch {}: {error}",
-                    self.group_epoch
-                ),
+                format!("Failed to compute a new target assignment for epoch {}: {error}", self.group_epoch),
             )
         })
     }

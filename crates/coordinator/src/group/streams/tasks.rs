@@ -97,9 +97,8 @@ fn write_tasks(f: &mut Formatter<'_>, tasks: &Tasks) -> FmtResult {
 }
 
 fn intersect(ours: &Tasks, theirs: &Tasks) -> bool {
-    ours.iter().any(|(subtopology, tasks)| {
-        theirs.get(subtopology).is_some_and(|others| !tasks.is_disjoint(others))
-    })
+    ours.iter()
+        .any(|(subtopology, tasks)| theirs.get(subtopology).is_some_and(|others| !tasks.is_disjoint(others)))
 }
 
 #[cfg(test)]

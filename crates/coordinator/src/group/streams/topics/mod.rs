@@ -23,8 +23,8 @@ use ottla_protocol::Str;
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::streams_group_topology_value::{Subtopology, TopicInfo};
 
-use crate::group::GroupError;
 use super::topology::{StreamsTopology, input_topics, unexpected};
+use crate::group::GroupError;
 
 /// The number of partitions of a topic; `None` when it does not exist.
 pub(crate) type PartitionCounts<'a> = &'a dyn Fn(&str) -> Option<i32>;
@@ -90,7 +90,10 @@ pub(crate) fn configure_topics(
         Ok((subtopologies, missing)) => {
             let problem = (!missing.is_empty()).then(|| TopicProblem {
                 status: TopicStatus::MissingInternalTopics,
-                detail: format!("Internal topics are missing: {}", summarize(missing.iter().map(|t| &t.name))),
+                detail: format!(
+                    "Internal topics are missing: {}",
+                    summarize(missing.iter().map(|t| &t.name))
+                ),
             });
             Ok(configured(Some(subtopologies), missing, problem))
         }
@@ -101,7 +104,10 @@ pub(crate) fn configure_topics(
 
 type Configured = (BTreeMap<Str, ConfiguredSubtopology>, Vec<CreatableTopic>);
 
-fn configure(topology: &StreamsTopology, existing: PartitionCounts<'_>) -> Result<Configured, ConfigureError> {
+fn configure(
+    topology: &StreamsTopology,
+    existing: PartitionCounts<'_>,
+) -> Result<Configured, ConfigureError> {
     let copartitioned = copartition::groups(topology)?;
     check_source_topics(topology, existing)?;
     let mut counts = Counts { existing, decided: BTreeMap::new() };
@@ -139,16 +145,17 @@ fn configure_subtopology(
     counts: &Counts<'_>,
 ) -> Result<ConfiguredSubtopology, GroupError> {
     let number_of_tasks = counts.inputs_max(subtopology)?.filter(|tasks| *tasks > 0);
-    let internal_topics = |topics: &[TopicInfo]| -> Result<BTreeMap<Str, ConfiguredInternalTopic>, GroupError> {
-        let mut configured = BTreeMap::new();
-        for topic in topics {
-            let topic = configure_internal_topic(topic, counts)?;
-            if configured.insert(topic.name.clone(), topic).is_some() {
-                return Err(unexpected());
+    let internal_topics =
+        |topics: &[TopicInfo]| -> Result<BTreeMap<Str, ConfiguredInternalTopic>, GroupError> {
+            let mut configured = BTreeMap::new();
+            for topic in topics {
+                let topic = configure_internal_topic(topic, counts)?;
+                if configured.insert(topic.name.clone(), topic).is_some() {
+                    return Err(unexpected());
+                }
             }
-        }
-        Ok(configured)
-    };
+            Ok(configured)
+        };
     Ok(ConfiguredSubtopology {
         number_of_tasks: number_of_tasks.ok_or_else(unexpected)?,
         source_topics: subtopology.source_topics.iter().cloned().collect(),

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use ottla_protocol::messages::streams_group_topology_value::Subtopology;
 use ottla_protocol::{ErrorCode, Str};
 
-use crate::group::GroupError;
 use super::super::topology::StreamsTopology;
 use super::Counts;
+use crate::group::GroupError;
 
 /// Partitions of all repartition topics, and of those that nobody reads.
 pub(super) fn partition_counts(
@@ -20,8 +20,7 @@ pub(super) fn partition_counts(
 ) -> Result<BTreeMap<Str, i32>, GroupError> {
     let sources = || topology.subtopologies.values().flat_map(|s| &s.repartition_source_topics);
     let fixed = sources().filter(|topic| topic.partitions != 0);
-    let mut counts: BTreeMap<Str, i32> =
-        fixed.map(|topic| (topic.name.clone(), topic.partitions)).collect();
+    let mut counts: BTreeMap<Str, i32> = fixed.map(|topic| (topic.name.clone(), topic.partitions)).collect();
     loop {
         let (mut is_missing, mut has_progress) = (false, false);
         for subtopology in topology.subtopologies.values() {

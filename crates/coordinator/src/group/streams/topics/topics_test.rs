@@ -103,7 +103,8 @@ fn joined_topics_have_equally_many_partitions() {
 #[test]
 fn a_repartition_topic_follows_the_topic_that_it_is_joined_with() {
     let writer = Sub::new("0").source(&["in"]).sink(&["r"]);
-    let join = |partitions| Sub::new("1").source(&["a"]).repartition(&[("r", partitions)]).copartition(&[0], &[0]);
+    let join =
+        |partitions| Sub::new("1").source(&["a"]).repartition(&[("r", partitions)]).copartition(&[0], &[0]);
     let configured = configure(&[writer.clone(), join(0)], &[("in", 2), ("a", 6)]).unwrap();
     assert_eq!(created(&configured), [("r", 6)]);
     let (_, detail) = problem(&[writer, join(3)], &[("in", 2), ("a", 6)]);
