@@ -11,6 +11,7 @@ use ottla_storage::LogManager;
 use crate::apis::ListenerKind;
 use crate::drivers::controller::ControllerHandle;
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
 use crate::flusher::Flusher;
@@ -18,6 +19,7 @@ use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::streams_topics::StreamsTopics;
 use crate::telemetry::Telemetry;
 
 /// Everything that handlers reach.
@@ -40,12 +42,16 @@ pub struct Broker {
     pub controller: ControllerHandle,
     /// The group coordinator.
     pub groups: GroupCoordinator,
+    /// The transaction coordinator.
+    pub transactions: TransactionCoordinator,
     /// Fetch sessions.
     pub fetch_sessions: FetchSessions,
     /// Producer ids.
-    pub producer_ids: ProducerIds,
+    pub producer_ids: Arc<ProducerIds>,
     /// Client metrics.
     pub telemetry: Telemetry,
+    /// Internal topics of streams applications that are being created.
+    pub(crate) streams_topics: StreamsTopics,
     /// Log levels.
     pub loggers: Loggers,
     /// Randomness.

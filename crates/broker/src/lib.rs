@@ -35,7 +35,10 @@ pub mod partitions;
 mod producer_ids;
 mod random;
 mod server;
-pub mod telemetry;
+mod streams_topics;
+mod telemetry;
+mod transactions;
+mod verification;
 pub mod waiting;
 pub mod wire;
 

@@ -10,6 +10,7 @@ use ottla_config::BrokerConfig;
 use ottla_config::broker_config::listeners::{Endpoint as ConfigEndpoint, Listener, SecurityProtocol};
 use ottla_config::broker_config::sockets::SocketConfig;
 use ottla_controller::ControllerOptions;
+use ottla_coordinator::transaction::TransactionCoordinatorConfig;
 use ottla_metadata::feature::supported_features;
 use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
 use ottla_net::{BoundServer, ConnectionQuotas, ListenerOptions, NetError, NetOptions, ServerHandle};
@@ -29,6 +30,7 @@ use crate::drivers::controller::{
 };
 use crate::drivers::group_config::group_config;
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fatal::{Fatal, FatalReason};
 use crate::fetch_session::FetchSessions;
@@ -38,6 +40,7 @@ use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::streams_topics::StreamsTopics;
 use crate::telemetry::Telemetry;
 
 /// What a node is started with beside its configuration.
@@ -171,6 +174,7 @@ fn open_dirs(
     manager.cluster_id = options.cluster_id.clone();
     manager.on_offline = Some(Arc::new(move |dir| directories.failed(dir.id())));
     manager.context.producer_id_expiration_ms = i64::from(config.storage.producer_id_expiration_ms);
+    manager.context.verify_transactions = config.transactions.partition_verification_enable;
     manager.context.max_transaction_timeout_ms = config.topics.transaction_max_timeout_ms;
     LogManager::open(manager)
 }
@@ -303,11 +307,19 @@ fn wire_up(
     let (groups, groups_task) = GroupCoordinator::new(group_config(&config));
     let random = Random::default();
     let image = Arc::new(ArcSwap::from_pointee(MetadataImage::default()));
+    let partitions = Arc::new(Partitions::default());
+    let producer_ids = Arc::new(ProducerIds::new(config.node_id, started.handle.clone(), image.clone()));
+    let (transactions, transactions_task) = TransactionCoordinator::new(
+        transaction_config(&config),
+        partitions.clone(),
+        groups.clone(),
+        producer_ids.clone(),
+    );
     let broker = Arc::new(Broker {
         node_id: config.node_id,
         cluster_id: Str::from(logs.cluster_id()),
         shared_config,
-        partitions: Arc::new(Partitions::default()),
+        partitions,
         logs,
         flusher: Flusher::default(),
         controller: started.handle.clone(),
@@ -316,8 +328,10 @@ fn wire_up(
             config.topics.max_incremental_fetch_session_cache_slots.max(0) as usize,
             random.next_u64(),
         ),
-        producer_ids: ProducerIds::default(),
+        producer_ids,
+        transactions,
         telemetry: Telemetry::default(),
+        streams_topics: StreamsTopics::default(),
         loggers,
         random,
         image,
@@ -344,6 +358,7 @@ fn wire_up(
             tokio::select! {
                 () = started.run(|image| follower.follow(image)) => {}
                 () = groups_task => {}
+                () = transactions_task => {}
                 // It ends only with the last of those who may have news.
                 () = directories.run(pending) => {}
                 _ = stopped => {}
@@ -359,11 +374,24 @@ fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
         partitions: broker.partitions.clone(),
         logs: broker.logs.clone(),
         groups: broker.groups.clone(),
+        transactions: broker.transactions.clone(),
         config: broker.shared_config.clone(),
         image: broker.image.clone(),
         directories,
         on_broker_config: Box::new(|_| {}),
         is_first: true,
+    }
+}
+
+fn transaction_config(config: &BrokerConfig) -> TransactionCoordinatorConfig {
+    let transactions = &config.transactions;
+    TransactionCoordinatorConfig {
+        transaction_max_timeout_ms: transactions.max_timeout_ms,
+        transaction_two_phase_commit_enable: transactions.two_phase_commit_enable,
+        abort_timed_out_interval_ms: transactions.abort_timed_out_interval_ms,
+        remove_expired_interval_ms: transactions.remove_expired_interval_ms,
+        transactional_id_expiration_ms: transactions.transactional_id_expiration_ms,
+        request_timeout_ms: config.topics.request_timeout_ms,
     }
 }
 

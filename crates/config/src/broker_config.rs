@@ -19,6 +19,7 @@ pub mod quorum;
 pub mod sockets;
 pub mod storage;
 pub mod topics;
+pub mod transactions;
 mod validate;
 
 use cleaner::LogCleanerConfig;
@@ -31,6 +32,7 @@ use quorum::QuorumConfig;
 use sockets::SocketConfig;
 use storage::StorageConfig;
 use topics::TopicsConfig;
+use transactions::TransactionsConfig;
 
 /// The configuration of a broker.
 #[derive(Clone, Debug)]
@@ -54,6 +56,8 @@ pub struct BrokerConfig {
     pub log_cleaner: LogCleanerConfig,
     /// Creation, deletion and reading of topics.
     pub topics: TopicsConfig,
+    /// Transactions.
+    pub transactions: TransactionsConfig,
     /// Classic groups and offsets.
     pub groups: GroupCoordinatorConfig,
     /// Consumer, share and streams groups.
@@ -140,6 +144,7 @@ impl BrokerConfig {
             storage: StorageConfig::from_values(&values),
             log_cleaner: LogCleanerConfig::from_values(&values),
             topics: TopicsConfig::from_values(&values),
+            transactions: TransactionsConfig::from_values(&values),
             groups: GroupCoordinatorConfig::from_values(&values)?,
             newer_groups: NewerGroupsConfig::from_values(&values),
             quorum,

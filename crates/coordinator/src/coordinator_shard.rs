@@ -54,9 +54,8 @@ pub trait CoordinatorShard: fmt::Debug + Sized {
     /// loading too, so that nothing is remembered that need not be.
     fn on_high_watermark(&mut self, high_watermark: i64);
 
-    /// The metadata has changed. Called before [`Self::on_loaded`], too; what it returns then is dropped.
-    fn on_metadata(&mut self, image: Arc<MetadataImage>, now_ms: i64) -> CoordinatorResult<Self> {
-        let _ = (image, now_ms);
+    /// The metadata has changed. Called before [`Self::on_loaded`] too, if anything is known by then.
+    fn on_metadata(&mut self, _image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult<Self> {
         CoordinatorResult::default()
     }
 

@@ -17,6 +17,7 @@
 //! | `group/` | groups by type: `group/classic/`, `group/consumer/`, `group/streams/`; `group/modern/` what newer types share |
 //! | `offsets/` | committed offsets, one file per request |
 //! | `records` | the records of `__consumer_offsets` |
+//! | `transaction/` | [`transaction::TransactionCoordinatorShard`]: one partition of `__transaction_state` |
 //! | `timeline` | a map that can be read as of the last commit |
 //! | `result`, `reply`, `timers` | what an operation returns |
 //! | `errors` | errors as clients are told them |
@@ -36,6 +37,7 @@ mod runtime;
 mod shard;
 mod timeline;
 mod timers;
+pub mod transaction;
 
 #[cfg(test)]
 mod history_test;

@@ -4,3 +4,4 @@ pub mod controller;
 pub mod coordinator;
 pub mod group_config;
 pub mod group_coordinator;
+pub mod transaction_coordinator;

@@ -7,7 +7,9 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use ottla_protocol::records::AppendOrigin;
 use ottla_protocol::{ErrorCode, Str, Uuid};
-use ottla_storage::{AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError};
+use ottla_storage::{
+    AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError, VerificationGuard,
+};
 
 use crate::flusher::FlushWaiters;
 use crate::waiting::FetchWaiters;
@@ -169,9 +171,14 @@ impl Partition {
     ///
     /// # Errors
     /// As Kafka answers them.
-    pub fn append_as_leader(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
+    pub fn append_as_leader(
+        &self,
+        records: &Bytes,
+        verification_guard: VerificationGuard,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendRefused> {
         let options = self.append_options(AppendOrigin::Client, now_ms);
-        self.append(records, &AppendOptions { defer_flush: true, ..options })
+        self.append(records, &AppendOptions { defer_flush: true, verification_guard, ..options })
     }
 
     /// Makes the log durable up to `offset`, and what is durable visible: `bytes` more than before. Blocks on the disk.
@@ -191,8 +198,14 @@ impl Partition {
     ///
     /// # Errors
     /// As Kafka answers them.
-    pub fn append_as_coordinator(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append(records, &self.append_options(AppendOrigin::Coordinator, now_ms))
+    pub fn append_as_coordinator(
+        &self,
+        records: &Bytes,
+        verification_guard: VerificationGuard,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendRefused> {
+        let options = self.append_options(AppendOrigin::Coordinator, now_ms);
+        self.append(records, &AppendOptions { verification_guard, ..options })
     }
 
     pub(super) fn append_options(&self, origin: AppendOrigin, now_ms: i64) -> AppendOptions {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ottla_coordinator::{CoordinatorRuntime, Outcome, ReplyId};
 use ottla_metadata::MetadataImage;
 use ottla_protocol::ErrorCode;
+use ottla_storage::VerificationGuard;
 use tokio::sync::mpsc;
 
 use super::load::load;
@@ -34,17 +35,23 @@ pub(super) struct Shards<S: DrivenShard> {
     /// For what this task tells itself.
     coordinator: Coordinator<S>,
     shards: HashMap<i32, Shard<S>>,
+    /// The metadata, for shards that are loaded later.
+    image: Option<Arc<MetadataImage>>,
     /// Who waits for which answer.
     waiting: HashMap<ReplyId, Waiting<S>>,
     next_reply_id: u64,
-    /// What a shard that is loaded is told first.
-    image: Arc<MetadataImage>,
 }
 
 impl<S: DrivenShard> Shards<S> {
     pub(super) fn new(settings: Settings<S>, coordinator: Coordinator<S>) -> Self {
-        let (shards, waiting) = (HashMap::new(), HashMap::new());
-        Self { settings, coordinator, shards, waiting, next_reply_id: 0, image: Arc::default() }
+        Self {
+            settings,
+            coordinator,
+            shards: HashMap::new(),
+            image: None,
+            waiting: HashMap::new(),
+            next_reply_id: 0,
+        }
     }
 
     /// Runs as long as it is polled.
@@ -92,7 +99,9 @@ impl<S: DrivenShard> Shards<S> {
 
     fn handle(&mut self, event: Event<S>) {
         match event {
-            Event::Run { partition, operation, reply } => self.run_operation(partition, operation, reply),
+            Event::Run { partition, operation, guard, reply } => {
+                self.run_operation(partition, operation, guard, reply);
+            }
             Event::Look { partition, look } => match self.shards.get(&partition) {
                 Some(Shard::Active { runtime, .. }) => look(Ok(runtime.shard())),
                 other => look(Err(unavailable(other))),
@@ -100,7 +109,7 @@ impl<S: DrivenShard> Shards<S> {
             Event::Tell { partition, operation } => self.tell(partition, operation),
             Event::Each(operation) => self.each(operation),
             Event::Metadata(image) => {
-                self.image = image.clone();
+                self.image = Some(image.clone());
                 self.each(Box::new(move |shard, now_ms| shard.on_metadata(image.clone(), now_ms)));
             }
             Event::EndTransaction { partition, end, reply } => {
@@ -151,7 +160,13 @@ impl<S: DrivenShard> Shards<S> {
         Ok(())
     }
 
-    fn run_operation(&mut self, partition: i32, operation: Operation<S>, reply: Waiting<S>) {
+    fn run_operation(
+        &mut self,
+        partition: i32,
+        operation: Operation<S>,
+        guard: VerificationGuard,
+        reply: Waiting<S>,
+    ) {
         let Some(Shard::Active { .. }) = self.shards.get(&partition) else {
             let _ = reply.send(Err(unavailable(self.shards.get(&partition))));
             return;
@@ -161,7 +176,10 @@ impl<S: DrivenShard> Shards<S> {
         self.waiting.insert(id, reply);
         let now_ms = now_ms();
         self.on_shard(partition, |runtime, log| {
-            runtime.run(log, now_ms, |shard| operation(shard, id, now_ms))
+            log.guard = guard;
+            let outcome = runtime.run(log, now_ms, |shard| operation(shard, id, now_ms));
+            log.guard = VerificationGuard::SENTINEL;
+            outcome
         });
     }
 
@@ -183,7 +201,10 @@ impl<S: DrivenShard> Shards<S> {
                 let _ = waiting.send(Ok(reply));
             }
         }
-        outcome.events.into_iter().for_each(|event| (self.settings.on_event)(partition, event));
+        outcome
+            .events
+            .into_iter()
+            .for_each(|event| (self.settings.on_event)(&self.coordinator, partition, event));
         if let Some(why) = outcome.broken {
             let name = self.settings.name;
             tracing::error!(partition, %why, "a shard of the {name} has lost track of its log");
@@ -202,7 +223,7 @@ impl<S: DrivenShard> Shards<S> {
         }
         let is_empty = partition.log().is_ok_and(|log| log.is_empty());
         self.shards.insert(index, Shard::Loading { partition: partition.clone(), since: Instant::now() });
-        let (shard, coordinator) = ((self.settings.new_shard)(index), self.coordinator.clone());
+        let (shard, coordinator) = ((self.settings.new_shard)(&partition), self.coordinator.clone());
         if is_empty {
             self.loaded(index, load(shard, &partition));
             return;
@@ -228,12 +249,13 @@ impl<S: DrivenShard> Shards<S> {
                 tracing::error!(topic, partition = index, %why, "a partition can't be read, and is not served");
                 self.shards.insert(index, Shard::Failed);
             }
-            Ok(mut shard) => {
-                // Timers and answers are those of a shard that serves.
-                let _ = shard.on_metadata(self.image.clone(), now_ms());
+            Ok(shard) => {
                 let mut log = CoordinatorLog::new(partition.clone());
                 let high_watermark = partition.high_watermark();
-                let (runtime, outcome) = CoordinatorRuntime::new(shard, high_watermark, &mut log, now_ms());
+                let now_ms = now_ms();
+                let image = self.image.clone();
+                let (runtime, outcome) =
+                    CoordinatorRuntime::new(shard, image, high_watermark, &mut log, now_ms);
                 self.shards.insert(index, Shard::Active { runtime: Box::new(runtime), log });
                 self.finish(index, outcome);
             }

@@ -36,3 +36,4 @@ impl PartitionAssignor for UniformAssignor {
         }
     }
 }
+
