@@ -92,10 +92,12 @@ impl Reply {
             Reply::OffsetDelete(_) => {
                 Reply::OffsetDelete(OffsetDeleteResponse { error_code: code, ..Default::default() })
             }
-            Reply::ConsumerGroupHeartbeat(_) => Reply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
-                error_code: code,
-                ..Default::default()
-            }),
+            Reply::ConsumerGroupHeartbeat(_) => {
+                Reply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
+                    error_code: code,
+                    ..Default::default()
+                })
+            }
             Reply::DeleteGroups(mut results) => {
                 results.iter_mut().for_each(|result| result.error_code = code);
                 Reply::DeleteGroups(results)
