@@ -19,6 +19,7 @@ use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::slow_logs::SlowLogs;
 use crate::telemetry::Telemetry;
 
 /// Everything that handlers reach.
@@ -37,6 +38,8 @@ pub struct Broker {
     pub logs: Arc<LogManager>,
     /// Makes durable what must be before it is acknowledged.
     pub flusher: Flusher,
+    /// Appends to logs that make their writers wait.
+    pub slow_logs: SlowLogs,
     /// The controller.
     pub controller: ControllerHandle,
     /// The group coordinator.

@@ -186,17 +186,8 @@ impl Dispatcher {
             produce::Stage::Verify(verify) => {
                 let broker = self.broker.clone();
                 started(async move {
-                    match verify.finish(&context, &broker).await {
-                        produce::Outcome::Respond(response) => {
-                            answer(encode_for(&context, &response, Vec::new()))
-                        }
-                        produce::Outcome::Wait(durability, response) => {
-                            let response = durability.finish(response).await;
-                            answer(encode_for(&context, &response, Vec::new()))
-                        }
-                        produce::Outcome::Silent => Answer::None,
-                        produce::Outcome::Close(why) => Answer::Close(why),
-                    }
+                    let outcome = verify.finish(&context, &broker).await;
+                    produce_answer(&context, outcome.finish(&broker).await)
                 })
             }
         }
@@ -205,11 +196,9 @@ impl Dispatcher {
     fn produced(&self, context: &RequestContext, outcome: produce::Outcome) -> Result<Reply, String> {
         match outcome {
             produce::Outcome::Respond(response) => encode_for(context, &response, Vec::new()),
-            produce::Outcome::Wait(durability, response) => {
-                let context = context.clone();
-                started(async move {
-                    answer(encode_for(&context, &durability.finish(response).await, Vec::new()))
-                })
+            waits @ produce::Outcome::Wait(..) => {
+                let (context, broker) = (context.clone(), self.broker.clone());
+                started(async move { produce_answer(&context, waits.finish(&broker).await) })
             }
             produce::Outcome::Silent => Ok(Reply::None),
             produce::Outcome::Close(why) => Err(why),
@@ -272,6 +261,18 @@ fn answer(reply: Result<Reply, String>) -> Answer {
     match reply {
         Ok(Reply::Now(frame)) => Answer::Frame(frame),
         Ok(_) => Answer::None,
+        Err(why) => Answer::Close(why),
+    }
+}
+
+/// The answer to a Produce that had to wait.
+fn produce_answer(
+    context: &RequestContext,
+    outcome: Result<Option<ottla_protocol::messages::ProduceResponse>, String>,
+) -> Answer {
+    match outcome {
+        Ok(Some(response)) => answer(encode_for(context, &response, Vec::new())),
+        Ok(None) => Answer::None,
         Err(why) => Answer::Close(why),
     }
 }

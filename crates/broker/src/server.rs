@@ -15,6 +15,7 @@ use ottla_metadata::feature::supported_features;
 use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
 use ottla_net::{BoundServer, ConnectionQuotas, ListenerOptions, NetError, NetOptions, ServerHandle};
 use ottla_protocol::{Str, TopicPartition, Uuid};
+use ottla_storage::fs::Disk;
 use ottla_storage::{LoadError, LoadOptions, LogManager, LogManagerOptions, OpenError};
 
 use crate::background::Background;
@@ -40,6 +41,7 @@ use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::slow_logs::SlowLogs;
 use crate::telemetry::Telemetry;
 
 /// What a node is started with beside its configuration.
@@ -51,6 +53,10 @@ pub struct NodeOptions {
     pub new_cluster: NewCluster,
     /// Log levels, as far as they can be changed.
     pub loggers: Option<Loggers>,
+    /// What the logs are written with, where it is not the operating system's disk.
+    pub disk: Option<Arc<dyn Disk>>,
+    /// Data threads; 0: one for each core.
+    pub data_threads: usize,
 }
 
 /// Why a node does not start.
@@ -94,7 +100,7 @@ impl Server {
         let (directories, pending) = directories::news();
         let (fatal, fatal_reason) = Fatal::new();
         let logs = Arc::new(open_dirs(&config, &options, directories.clone())?);
-        let bound = ottla_net::Server::bind(net_options(&config))?;
+        let bound = ottla_net::Server::bind(net_options(&config, options.data_threads))?;
         let shared_config = Arc::new(SharedConfig::new(config.clone()));
         let started = start_controller(&config, &options, &logs, &bound, &shared_config, &fatal)?;
         shared_config.update(&started.image.image);
@@ -142,6 +148,11 @@ impl Server {
         }
     }
 
+    /// The log cleaner, which says how it does.
+    pub fn cleaner(&self) -> &LogCleaner {
+        &self.cleaner
+    }
+
     /// The broker's parts.
     pub fn broker(&self) -> &Arc<Broker> {
         &self.broker
@@ -154,6 +165,7 @@ impl Server {
             topic.partitions.iter().flatten().for_each(|partition| partition.fetch_waiters.wake_all());
         }
         self.net.shutdown(ottla_net::SHUTDOWN_GRACE);
+        self.broker.slow_logs.stop();
         self.broker.flusher.stop();
         self.background.stop();
         self.cleaner.stop();
@@ -171,6 +183,7 @@ fn open_dirs(
     let dirs = config.storage.log_dirs.iter().map(PathBuf::from).collect();
     let mut manager = LogManagerOptions::new(dirs, config.node_id);
     manager.cluster_id = options.cluster_id.clone();
+    manager.disk = options.disk.clone().unwrap_or(manager.disk);
     manager.on_offline = Some(Arc::new(move |dir| directories.failed(dir.id())));
     manager.context.producer_id_expiration_ms = i64::from(config.storage.producer_id_expiration_ms);
     manager.context.verify_transactions = config.transactions.partition_verification_enable;
@@ -321,6 +334,7 @@ fn wire_up(
         partitions,
         logs,
         flusher: Flusher::default(),
+        slow_logs: SlowLogs::default(),
         controller: started.handle.clone(),
         groups,
         fetch_sessions: FetchSessions::new(
@@ -411,7 +425,7 @@ fn per_ip_overrides(sockets: &SocketConfig) -> Vec<(String, u32)> {
 /// Default of `socket.send.buffer.bytes` and `socket.receive.buffer.bytes`.
 const KAFKA_SOCKET_BUFFER_BYTES: i32 = 100 * 1024;
 
-fn net_options(config: &BrokerConfig) -> NetOptions {
+fn net_options(config: &BrokerConfig, threads: usize) -> NetOptions {
     let sockets = &config.sockets;
     NetOptions {
         listeners: config
@@ -420,7 +434,7 @@ fn net_options(config: &BrokerConfig) -> NetOptions {
             .iter()
             .map(|l| listener_options(l, sockets.listen_backlog_size))
             .collect(),
-        threads: 0,
+        threads,
         socket_request_max_bytes: sockets.request_max_bytes.max(0) as u32,
         queued_max_request_bytes: sockets.queued_max_request_bytes,
         max_connections: sockets.max_connections.max(0) as u32,

@@ -112,9 +112,8 @@ impl CoordinatorShard for GroupCoordinatorShard {
         self.offsets.commit(high_watermark);
         self.high_watermark = self.high_watermark.max(high_watermark);
         let groups = &mut self.groups;
-        self.uncommitted_groups.retain(|group_id| {
-            groups.get_mut(group_id).is_some_and(|group| group.commit(high_watermark))
-        });
+        self.uncommitted_groups
+            .retain(|group_id| groups.get_mut(group_id).is_some_and(|group| group.commit(high_watermark)));
     }
 
     fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {

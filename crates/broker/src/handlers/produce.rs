@@ -15,13 +15,14 @@ use ottla_protocol::messages::produce_response::{
 use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
 use ottla_protocol::records::{RecordBatch, validate_produce_records};
 use ottla_protocol::{ErrorCode, Records, Str, TopicPartition};
-use ottla_storage::VerificationGuard;
+use ottla_storage::{AppendInfo, VerificationGuard};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::flusher::Flushed;
 use crate::internal_topics;
 use crate::partitions::{AppendRefused, HostedTopic, Partition};
+use crate::slow_logs::Appended;
 use crate::verification::{SupportedOperation, Verification, Verified};
 
 /// First version that names topics by id.
@@ -33,12 +34,27 @@ const ADMIN_CLIENT_ID: &str = "__admin_client";
 pub enum Outcome {
     /// With an answer.
     Respond(ProduceResponse),
-    /// With an answer, once what it says is durable.
-    Wait(Durability, ProduceResponse),
+    /// Once all is appended and durable, as [`Pending::finish`] says.
+    Wait(Pending, ProduceResponse),
     /// Without one: acks=0.
     Silent,
     /// With the end of the connection: acks=0 and an error, which the producer can learn in no other way.
     Close(String),
+}
+
+impl Outcome {
+    /// Waits for what it waits for. The response, but with acks=0.
+    ///
+    /// # Errors
+    /// Why the connection must close.
+    pub async fn finish(self, broker: &Broker) -> Result<Option<ProduceResponse>, String> {
+        match self {
+            Outcome::Respond(response) => Ok(Some(response)),
+            Outcome::Wait(pending, response) => pending.finish(broker, response).await,
+            Outcome::Silent => Ok(None),
+            Outcome::Close(why) => Err(why),
+        }
+    }
 }
 
 /// A Produce is done, or waits for the transaction coordinator.
@@ -170,7 +186,7 @@ fn append_all(
 ) -> Outcome {
     let acks = request.acks;
     let mut first_error = None;
-    let mut durability = Durability::default();
+    let mut pending = Pending { acks, partitions: Vec::new() };
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let hosted = hosted(ctx, broker, &topic);
@@ -178,9 +194,10 @@ fn append_all(
         let partition_responses: Vec<PartitionProduceResponse> = topic
             .partition_data
             .iter()
-            .map(|data| match append_to.append(data) {
-                Ok((response, flushed)) => {
-                    durability.add(responses.len(), data.index, flushed);
+            .enumerate()
+            .map(|(at, data)| match append_to.append(data) {
+                Ok((response, waits)) => {
+                    pending.partitions.extend(waits.map(|waits| (responses.len(), at, waits)));
                     response
                 }
                 Err(refused) => {
@@ -196,36 +213,86 @@ fn append_all(
         });
     }
     match (acks, first_error) {
-        (0, None) => Outcome::Silent,
-        (0, Some(error)) => Outcome::Close(format!(
-            "a Produce with acks=0 failed with {error}, which only a closed connection can tell"
-        )),
-        _ if durability.0.is_empty() => Outcome::Respond(ProduceResponse { responses, ..Default::default() }),
-        _ => Outcome::Wait(durability, ProduceResponse { responses, ..Default::default() }),
+        (0, None) if !pending.has_appends() => Outcome::Silent,
+        (0, Some(error)) => Outcome::Close(acks_0_failed(error)),
+        _ if pending.partitions.is_empty() => {
+            Outcome::Respond(ProduceResponse { responses, ..Default::default() })
+        }
+        _ => Outcome::Wait(pending, ProduceResponse { responses, ..Default::default() }),
     }
 }
 
-/// The partitions of a request that `flush.messages` makes wait for an fsync: place of the topic, partition.
-#[derive(Default)]
-pub struct Durability(Vec<(usize, i32, Flushed)>);
+fn acks_0_failed(error: ErrorCode) -> String {
+    format!("a Produce with acks=0 failed with {error}, which only a closed connection can tell")
+}
 
-impl Durability {
-    fn add(&mut self, topic: usize, partition: i32, flushed: Option<Flushed>) {
-        self.0.extend(flushed.map(|flushed| (topic, partition, flushed)));
+/// The partitions of a request that make it wait: place of the topic, place of the partition in it.
+pub struct Pending {
+    acks: i16,
+    partitions: Vec<(usize, usize, Waits)>,
+}
+
+/// What a partition waits for.
+enum Waits {
+    /// `flush.messages` demands an fsync.
+    Flush(Flushed),
+    /// The log is slow.
+    Append(Arc<Partition>, Appended),
+}
+
+impl Pending {
+    fn has_appends(&self) -> bool {
+        self.partitions.iter().any(|(.., waits)| matches!(waits, Waits::Append(..)))
     }
 
-    /// Waits for all; what could not be made durable becomes an error in the response.
-    pub async fn finish(self, mut response: ProduceResponse) -> ProduceResponse {
-        for (topic, partition, flushed) in self.0 {
-            // Without an answer the broker is stopping.
-            let outcome = flushed.await.unwrap_or(Err(ErrorCode::NotLeaderOrFollower));
-            let Err(error) = outcome else { continue };
+    /// Waits for all; what could not be appended or made durable becomes an error in the response. With acks=0 there
+    /// is no response.
+    ///
+    /// # Errors
+    /// Why the connection must close.
+    async fn finish(
+        self,
+        broker: &Broker,
+        mut response: ProduceResponse,
+    ) -> Result<Option<ProduceResponse>, String> {
+        let mut failed = None;
+        for (topic, at, waits) in self.partitions {
+            let outcome = waits.finish(broker).await;
             let partitions = response.responses.get_mut(topic).map(|t| &mut t.partition_responses);
-            if let Some(p) = partitions.into_iter().flatten().find(|p| p.index == partition) {
-                *p = respond_refused(partition, AppendRefused::plain(error));
+            let Some(partition) = partitions.and_then(|partitions| partitions.get_mut(at)) else { continue };
+            match outcome {
+                Ok(Some(info)) => *partition = respond(partition.index, &info),
+                Ok(None) => {}
+                Err(refused) => {
+                    failed.get_or_insert(refused.error);
+                    *partition = respond_refused(partition.index, refused);
+                }
             }
         }
-        response
+        match (self.acks, failed) {
+            (0, None) => Ok(None),
+            (0, Some(error)) => Err(acks_0_failed(error)),
+            _ => Ok(Some(response)),
+        }
+    }
+}
+
+impl Waits {
+    /// What was appended, if that was not known before.
+    async fn finish(self, broker: &Broker) -> Result<Option<AppendInfo>, AppendRefused> {
+        // Without an answer the broker is stopping.
+        let stopping = ErrorCode::NotLeaderOrFollower;
+        let durable = |outcome: Result<_, _>| outcome.unwrap_or(Err(stopping)).map_err(AppendRefused::plain);
+        match self {
+            Waits::Flush(flushed) => durable(flushed.await).map(|()| None),
+            Waits::Append(partition, appended) => {
+                let info = appended.await.unwrap_or_else(|_| Err(AppendRefused::plain(stopping)))?;
+                if info.flush_due {
+                    durable(broker.flusher.flush(&partition, info.last_offset + 1, info.size).await)?;
+                }
+                Ok(Some(info))
+            }
+        }
     }
 }
 
@@ -243,7 +310,7 @@ impl AppendTo<'_> {
     fn append(
         &self,
         data: &PartitionProduceData,
-    ) -> Result<(PartitionProduceResponse, Option<Flushed>), AppendRefused> {
+    ) -> Result<(PartitionProduceResponse, Option<Waits>), AppendRefused> {
         let (hosted, partition) = self.partition(data.index)?;
         if !(-1..=1).contains(&self.acks) {
             return Err(AppendRefused::plain(ErrorCode::InvalidRequiredAcks));
@@ -257,18 +324,16 @@ impl AppendTo<'_> {
         validate_produce_records(self.ctx.api_version, records)
             .map_err(|invalid| AppendRefused::new(invalid.error, invalid.message))?;
         let guard = self.guard(partition)?;
-        let info = partition.append_as_leader(records, guard, self.ctx.now_ms)?;
-        let flushed =
-            info.flush_due.then(|| self.broker.flusher.flush(partition, info.last_offset + 1, info.size));
-        let response = PartitionProduceResponse {
-            index: data.index,
-            error_code: ErrorCode::None.code(),
-            base_offset: info.base_offset,
-            log_append_time_ms: info.log_append_time_ms,
-            log_start_offset: info.log_start_offset,
-            ..Default::default()
-        };
-        Ok((response, flushed))
+        let (broker, now_ms) = (self.broker, self.ctx.now_ms);
+        if let Some(appended) = broker.slow_logs.append(partition, records, guard, now_ms) {
+            let response = PartitionProduceResponse { index: data.index, ..Default::default() };
+            return Ok((response, Some(Waits::Append(partition.clone(), appended))));
+        }
+        let info = partition.append_as_leader(records, guard, now_ms)?;
+        let flushed = info
+            .flush_due
+            .then(|| Waits::Flush(broker.flusher.flush(partition, info.last_offset + 1, info.size)));
+        Ok((respond(data.index, &info), flushed))
     }
 
     fn partition(&self, index: i32) -> Result<(&HostedTopic, &Arc<Partition>), AppendRefused> {
@@ -292,6 +357,17 @@ impl AppendTo<'_> {
         let name = TopicPartition::new(partition.topic.clone(), partition.index);
         let adds = SupportedOperation::of_produce(self.ctx.api_version).supports_epoch_bump();
         self.verified.guard(&name).map_err(|error| not_verified(error, adds))
+    }
+}
+
+fn respond(index: i32, info: &AppendInfo) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        error_code: ErrorCode::None.code(),
+        base_offset: info.base_offset,
+        log_append_time_ms: info.log_append_time_ms,
+        log_start_offset: info.log_start_offset,
+        ..Default::default()
     }
 }
 

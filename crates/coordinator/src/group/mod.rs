@@ -16,8 +16,8 @@ pub use error::GroupError;
 pub use explain::GroupExplanation;
 pub(crate) use group_config::GroupConfig;
 
-use ottla_protocol::{ErrorCode, Str};
 use ottla_protocol::messages::list_groups_response::ListedGroup;
+use ottla_protocol::{ErrorCode, Str};
 
 use crate::group::classic::ClassicGroup;
 use crate::group::consumer::ConsumerGroup;

@@ -39,11 +39,8 @@ impl GroupCoordinatorShard {
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         if let Some(Group::Consumer(group)) = self.group_at(&request.group_id, require_stable)
-            && let Err(error) = group.validate_offset_fetch(
-                request.member_id.as_ref(),
-                request.member_epoch,
-                require_stable,
-            )
+            && let Err(error) =
+                group.validate_offset_fetch(request.member_id.as_ref(), request.member_epoch, require_stable)
         {
             let response = OffsetFetchResponseGroup {
                 group_id: request.group_id.clone(),

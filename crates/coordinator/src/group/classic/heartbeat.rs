@@ -23,7 +23,10 @@ impl GroupCoordinatorShard {
             Some(Group::Classic(group)) => group.heartbeat(request, now_ms, &mut out),
             Some(Group::Consumer(group)) => {
                 let image = &self.image;
-                group.classic_heartbeat(request, &mut Env { config: &self.config, image, now_ms, out: &mut out })
+                group.classic_heartbeat(
+                    request,
+                    &mut Env { config: &self.config, image, now_ms, out: &mut out },
+                )
             }
             None => Err(ErrorCode::UnknownMemberId),
         };

@@ -80,8 +80,7 @@ impl ConsumerGroup {
         env.out.schedule(self.session_key(member.member_id()), env.now_ms, session_ms);
         let has_to_join = member.member_epoch() < self.base.epochs().assignment_epoch
             || member.base.state == MemberState::UnrevokedPartitions
-            || (member.base.state == MemberState::UnreleasedPartitions
-                && !self.waits_for_others(&member));
+            || (member.base.state == MemberState::UnreleasedPartitions && !self.waits_for_others(&member));
         if !has_to_join {
             return Ok(ErrorCode::None);
         }

@@ -39,7 +39,11 @@ impl Reconciliation<'_> {
             MemberState::Stable if self.has_subscription_changed => Ok(self.shrink(member)),
             MemberState::Stable => Ok(member.clone()),
             MemberState::UnrevokedPartitions if self.owns_any(&member.partitions_pending_revocation) => {
-                if self.has_subscription_changed { Ok(self.shrink(member)) } else { Ok(member.clone()) }
+                if self.has_subscription_changed {
+                    Ok(self.shrink(member))
+                } else {
+                    Ok(member.clone())
+                }
             }
             MemberState::UnrevokedPartitions | MemberState::UnreleasedPartitions => {
                 Ok(self.next(member, member.member_epoch()))

@@ -103,15 +103,14 @@ impl GroupCoordinatorShard {
         now_ms: i64,
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
-        let answered =
-            validate_consumer_group_heartbeat(&self.config, context, request).and_then(|()| {
-                match request.member_epoch {
-                    LEAVE_GROUP_MEMBER_EPOCH | LEAVE_GROUP_STATIC_MEMBER_EPOCH => {
-                        self.consumer_group_leave(request, now_ms, &mut out)
-                    }
-                    _ => self.consumer_heartbeat(context, request, new_member_uuid, now_ms, &mut out),
+        let answered = validate_consumer_group_heartbeat(&self.config, context, request).and_then(|()| {
+            match request.member_epoch {
+                LEAVE_GROUP_MEMBER_EPOCH | LEAVE_GROUP_STATIC_MEMBER_EPOCH => {
+                    self.consumer_group_leave(request, now_ms, &mut out)
                 }
-            });
+                _ => self.consumer_heartbeat(context, request, new_member_uuid, now_ms, &mut out),
+            }
+        });
         match answered {
             Ok(response) => out.reply_after_commit(reply_id, Reply::ConsumerGroupHeartbeat(response)),
             Err(error) => {
@@ -135,8 +134,7 @@ impl GroupCoordinatorShard {
         let joins = request.member_epoch == 0;
         let high_watermark = self.high_watermark;
         let mut env = Env { config: &self.config, image: &self.image, now_ms, out };
-        let mut topics =
-            Topics { hashes: &mut self.topic_hashes, last_new_topics: self.last_new_topics };
+        let mut topics = Topics { hashes: &mut self.topic_hashes, last_new_topics: self.last_new_topics };
         let member_id = match request.member_id.is_empty() {
             true => Str::from(new_member_uuid.to_string()),
             false => owned(&request.member_id),

@@ -22,8 +22,7 @@ impl ConsumerGroup {
         let max = config.consumer.max_size;
         let is_full = self.base.members_len() >= usize::try_from(max).unwrap_or(0);
         if is_full && !self.has_member(member_id) {
-            let message =
-                format!("The consumer group has reached its maximum capacity of {max} members.");
+            let message = format!("The consumer group has reached its maximum capacity of {max} members.");
             return Err(GroupError::new(ErrorCode::GroupMaxSizeReached, message));
         }
         Ok(())

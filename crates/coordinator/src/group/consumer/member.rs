@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_protocol::messages::consumer_group_current_member_assignment_value::TopicPartitions;
-use ottla_protocol::messages::consumer_group_member_metadata_value::{ClassicMemberMetadata, ClassicProtocol};
+use ottla_protocol::messages::consumer_group_member_metadata_value::{
+    ClassicMemberMetadata, ClassicProtocol,
+};
 use ottla_protocol::messages::{ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue};
 use ottla_protocol::{Str, Uuid};
 

@@ -49,9 +49,8 @@ impl ConsumerGroup {
             return Ok(CommitPartitions::Any);
         }
         // Old versions of TxnOffsetCommit do not say who commits.
-        let is_anonymous = commit.generation_id == -1
-            && commit.member_id.is_empty()
-            && commit.group_instance_id.is_none();
+        let is_anonymous =
+            commit.generation_id == -1 && commit.member_id.is_empty() && commit.group_instance_id.is_none();
         if commit.is_transactional && is_anonymous {
             return Ok(CommitPartitions::Any);
         }
@@ -83,8 +82,7 @@ impl ConsumerGroup {
             return Ok(());
         }
         let member_id = member_id.map_or("", |member_id| &**member_id);
-        let member =
-            if latest { self.base.member(member_id) } else { self.base.member_committed(member_id) };
+        let member = if latest { self.base.member(member_id) } else { self.base.member_committed(member_id) };
         let member = member.ok_or(ErrorCode::UnknownMemberId)?;
         if member_epoch == member.member_epoch() { Ok(()) } else { Err(stale(member)) }
     }

@@ -102,8 +102,7 @@ pub(crate) fn decode(
         }
         CURRENT_MEMBER_ASSIGNMENT => {
             let key = ConsumerGroupCurrentMemberAssignmentKey::decode(key, 0)?;
-            let change =
-                ConsumerGroupChange::CurrentAssignment(owned(&key.member_id), decode_value(value)?);
+            let change = ConsumerGroupChange::CurrentAssignment(owned(&key.member_id), decode_value(value)?);
             (key.group_id, change)
         }
         REGULAR_EXPRESSION => {

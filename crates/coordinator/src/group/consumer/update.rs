@@ -206,11 +206,7 @@ impl ConsumerGroup {
     }
 
     /// The assignor that most members want, of those that there are; of equals, the last by name.
-    fn preferred_assignor(
-        &self,
-        member: &ConsumerGroupMember,
-        updated: &ConsumerGroupMember,
-    ) -> Option<Str> {
+    fn preferred_assignor(&self, member: &ConsumerGroupMember, updated: &ConsumerGroupMember) -> Option<Str> {
         let mut counts = self.server_assignors.clone();
         member.server_assignor.iter().for_each(|old| count(&mut counts, old, false));
         updated.server_assignor.iter().for_each(|new| count(&mut counts, new, true));

@@ -11,9 +11,7 @@ use ottla_protocol::{Str, Uuid};
 
 use super::homogeneous::missing;
 use super::load::Balancer;
-use crate::group::modern::{
-    Assignment, GroupAssignment, GroupSpec, PartitionAssignorError, TopicResolver,
-};
+use crate::group::modern::{Assignment, GroupAssignment, GroupSpec, PartitionAssignorError, TopicResolver};
 
 /// Most rounds over all topics.
 const ROUNDS_MAX: usize = 16;

@@ -5,9 +5,7 @@
 
 use ottla_protocol::{Str, Uuid};
 
-use crate::group::modern::{
-    Assignment, GroupAssignment, GroupSpec, PartitionAssignorError, TopicResolver,
-};
+use crate::group::modern::{Assignment, GroupAssignment, GroupSpec, PartitionAssignorError, TopicResolver};
 
 pub(super) fn assign(
     group: &GroupSpec<'_>,
