@@ -6,6 +6,8 @@ pub mod alter_configs;
 pub mod alter_partition_reassignments;
 pub mod alter_replica_log_dirs;
 pub mod api_versions;
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 mod controller_request;
 pub mod create_acls;
 pub mod create_partitions;
