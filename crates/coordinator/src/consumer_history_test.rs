@@ -294,7 +294,7 @@ impl History {
         }
         self.check();
         let group = self.described(self.world.runtime.shard());
-        assert_eq!(group.group_state, "Stable", "{:?}", self.world.explain());
+        assert_eq!(group.group_state, "Stable", "{:?} {group:?}", self.world.explain());
         let mut owned: BTreeMap<Str, Vec<i32>> = BTreeMap::new();
         for topic in group.members.iter().flat_map(|member| &member.assignment.topic_partitions) {
             owned.entry(topic.topic_name.clone()).or_default().extend(&topic.partitions);

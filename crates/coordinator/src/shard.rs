@@ -23,6 +23,10 @@ use crate::result::{CoordinatorResult, Deferred, GroupEvent, WriteOptions};
 use crate::timeline::TimelineMap;
 use crate::timers::TimerKey;
 
+/// After how long a timer fires again when what it brought could not be written
+/// (`CoordinatorRuntime`'s write retry back-off).
+const TIMER_RETRY_MS: i64 = 500;
+
 /// The coordinator of the groups of one partition of `__consumer_offsets` (`GroupCoordinatorShard`).
 ///
 /// *Invariant:* offsets, and which groups there are, change in `replay` only. The one exception is a group
@@ -226,6 +230,23 @@ impl CoordinatorShard for GroupCoordinatorShard {
     }
 
     fn on_timer(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
+        let mut out = self.fire(key, now_ms);
+        let is_plain = matches!(out.deferred.action, None | Some(ClassicAction::MembersRemoved { .. }));
+        // That one is armed anew whatever happens.
+        if is_plain && !out.records.is_empty() && *key != TimerKey::GroupExpiration {
+            let group_id = Str::new();
+            out.deferred.action = Some(ClassicAction::TimerFired { group_id, key: key.clone() });
+        }
+        out
+    }
+
+    fn log_end_offset(&self) -> i64 {
+        self.log_end_offset
+    }
+}
+
+impl GroupCoordinatorShard {
+    fn fire(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
         let group = match key {
             TimerKey::GroupExpiration => return self.cleanup_expired(now_ms),
             TimerKey::StreamsSession { group_id, member_id } => {
@@ -264,12 +285,6 @@ impl CoordinatorShard for GroupCoordinatorShard {
         out
     }
 
-    fn log_end_offset(&self) -> i64 {
-        self.log_end_offset
-    }
-}
-
-impl GroupCoordinatorShard {
     /// Number of groups.
     pub fn groups_len(&self) -> usize {
         self.groups.len()
@@ -300,10 +315,14 @@ impl GroupCoordinatorShard {
         let mut out = CoordinatorResult::default();
         out.replies.extend(deferred.replies.into_iter().map(|(id, reply)| (id, reply.into_error(error))));
         let Some(action) = deferred.action else { return out };
+        if let ClassicAction::TimerFired { key, .. } = action {
+            out.schedule(key, now_ms, TIMER_RETRY_MS);
+            return out;
+        }
         let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
         match self.groups.get_mut(action.group_id()) {
             Some(Group::Classic(group)) => group.failed(action, error, &mut env),
-            // It was to become a classic group, and stays what it is.
+            // It was to become a classic group, or to lose members, and stays what it is.
             Some(Group::Consumer(group)) => group.on_loaded(&mut env),
             Some(Group::Streams(_)) | None => {}
         }

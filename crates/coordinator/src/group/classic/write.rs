@@ -9,6 +9,7 @@ use super::static_member::StaticReplacement;
 use super::{ClassicGroup, Env, ProtocolsByMember};
 use crate::errors::append_error;
 use crate::result::GroupEvent;
+use crate::timers::TimerKey;
 
 /// What waits for a record of a classic group.
 #[derive(Debug)]
@@ -23,6 +24,11 @@ pub enum ClassicAction {
     StaticMemberReplaced { group_id: Str, replacement: StaticReplacement },
     /// A consumer group has become a classic one.
     Downgraded { group_id: Str, protocols: ProtocolsByMember, rebalance_reason: Option<String> },
+    /// Members of a consumer group were removed, and their timers with them. Should that not be written, they
+    /// need them again.
+    MembersRemoved { group_id: Str },
+    /// A timer has fired. Should what it brought not be written, it has to fire again.
+    TimerFired { group_id: Str, key: TimerKey },
 }
 
 impl ClassicAction {
@@ -32,6 +38,8 @@ impl ClassicAction {
             | ClassicAction::GroupEmptied { group_id }
             | ClassicAction::Assigned { group_id, .. }
             | ClassicAction::Downgraded { group_id, .. }
+            | ClassicAction::MembersRemoved { group_id }
+            | ClassicAction::TimerFired { group_id, .. }
             | ClassicAction::StaticMemberReplaced { group_id, .. } => group_id,
         }
     }
@@ -51,6 +59,7 @@ impl ClassicGroup {
             ClassicAction::Downgraded { protocols, rebalance_reason, .. } => {
                 self.begin_downgraded(protocols, rebalance_reason, env);
             }
+            ClassicAction::MembersRemoved { .. } | ClassicAction::TimerFired { .. } => {}
         }
     }
 
@@ -71,6 +80,7 @@ impl ClassicGroup {
             ClassicAction::Downgraded { protocols, rebalance_reason, .. } => {
                 self.begin_downgraded(protocols, rebalance_reason, env);
             }
+            ClassicAction::MembersRemoved { .. } | ClassicAction::TimerFired { .. } => {}
         }
     }
 }

@@ -9,6 +9,7 @@ use ottla_protocol::{ErrorCode, Str};
 use super::member::ConsumerGroupMember;
 use super::{ConsumerGroup, LEAVE_GROUP_STATIC_MEMBER_EPOCH, record};
 use crate::config::GroupCoordinatorConfig;
+use crate::group::classic::ClassicAction;
 use crate::group::modern::Assignment;
 use crate::group::{Env, GroupError};
 
@@ -105,6 +106,7 @@ impl ConsumerGroup {
         env.out.records.push(record::current_assignment(group_id, &member)?);
         if existing.member_id() != member_id {
             self.cancel_member_timers(existing.member_id(), env.out);
+            env.out.deferred.action = Some(ClassicAction::MembersRemoved { group_id: group_id.clone() });
         }
         Ok(member)
     }

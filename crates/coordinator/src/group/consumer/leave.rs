@@ -7,6 +7,7 @@ use ottla_protocol::{ErrorCode, Str};
 
 use super::member::ConsumerGroupMember;
 use super::{ConsumerGroup, LEAVE_GROUP_STATIC_MEMBER_EPOCH, count, record};
+use crate::group::classic::ClassicAction;
 use crate::group::modern::TopicHashes;
 use crate::group::{Env, Group, GroupError};
 use crate::result::{CoordinatorResult, GroupEvent};
@@ -107,6 +108,8 @@ impl ConsumerGroup {
         for member_id in leaving {
             self.cancel_member_timers(member_id, env.out);
         }
+        let group_id = self.group_id().clone();
+        env.out.deferred.action = Some(ClassicAction::MembersRemoved { group_id });
         Ok(())
     }
 }
