@@ -310,7 +310,7 @@ impl History {
 
 #[test]
 fn groups_come_to_rest_with_one_owner_each() {
-    let count = std::env::var("OTTLA_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let count = std::env::var("OTTLA_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..count {
         let history = std::panic::AssertUnwindSafe(|| History::new(seed).run());
