@@ -56,6 +56,8 @@ pub const BROKER: &[ApiKey] = &[
     ApiKey::PushTelemetry,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
+    ApiKey::StreamsGroupHeartbeat,
+    ApiKey::StreamsGroupDescribe,
 ];
 
 /// APIs that a controller's listener serves (KIP-919: administration through controllers).

@@ -141,6 +141,12 @@ impl Dispatcher {
             ApiKey::ConsumerGroupDescribe => {
                 self.later(body(context, reader)?, consumer_group_describe::handle)
             }
+            ApiKey::StreamsGroupHeartbeat => {
+                self.later(body(context, reader)?, streams_group_heartbeat::handle)
+            }
+            ApiKey::StreamsGroupDescribe => {
+                self.later(body(context, reader)?, streams_group_describe::handle)
+            }
             _ => self.route_transactions(context, reader),
         }
     }

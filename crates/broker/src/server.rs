@@ -42,6 +42,7 @@ use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
 use crate::slow_logs::SlowLogs;
+use crate::streams_topics::StreamsTopics;
 use crate::telemetry::Telemetry;
 
 /// What a node is started with beside its configuration.
@@ -344,6 +345,7 @@ fn wire_up(
         producer_ids,
         transactions,
         telemetry: Telemetry::default(),
+        streams_topics: StreamsTopics::default(),
         loggers,
         random,
         image,

@@ -5,7 +5,6 @@ use crate::key_def::{KeyDef, boolean, int, same, string};
 use crate::validator::Validator;
 
 const NO_SHARE: &str = "share groups are not served yet";
-const NO_STREAMS: &str = "streams groups are not served yet";
 
 pub(super) const KEYS: &[KeyDef] = &[
     int("consumer.session.timeout.ms", 45_000, Medium)
@@ -70,26 +69,21 @@ pub(super) const KEYS: &[KeyDef] = &[
     int("streams.session.timeout.ms", 45_000, Medium)
         .at_least(1)
         .or_broker(&[same("group.streams.session.timeout.ms")])
-        .without_effect(NO_STREAMS)
         .doc("A member that is silent for this long is removed."),
     int("streams.heartbeat.interval.ms", 5000, Medium)
         .at_least(1)
         .or_broker(&[same("group.streams.heartbeat.interval.ms")])
-        .without_effect(NO_STREAMS)
         .doc("Heartbeat interval that members are told to keep."),
     int("streams.assignment.interval.ms", 1000, Medium)
         .at_least(0)
         .or_broker(&[same("group.streams.assignment.interval.ms")])
-        .without_effect(NO_STREAMS)
         .doc("The least time between two new assignments."),
     int("streams.initial.rebalance.delay.ms", 3000, Medium)
         .at_least(0)
         .or_broker(&[same("group.streams.initial.rebalance.delay.ms")])
-        .without_effect(NO_STREAMS)
         .doc("How long an empty group waits for more members before its first assignment."),
     int("streams.num.standby.replicas", 0, Medium)
         .at_least(0)
         .or_broker(&[same("group.streams.num.standby.replicas")])
-        .without_effect(NO_STREAMS)
         .doc("Standby copies of each task's state."),
 ];
