@@ -41,7 +41,8 @@ impl Broker {
             let error = ErrorCode::from_code(topic.error_code);
             let is_refused = error.is_err() && error != ErrorCode::TopicAlreadyExists;
             let why = topic.error_message.filter(|message| !message.is_empty());
-            is_refused.then(|| (topic.name, why.map_or_else(|| error.message().to_owned(), |why| why.to_string())))
+            is_refused
+                .then(|| (topic.name, why.map_or_else(|| error.message().to_owned(), |why| why.to_string())))
         });
         refused.collect()
     }

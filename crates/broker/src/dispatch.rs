@@ -135,10 +135,18 @@ impl Dispatcher {
             ApiKey::DescribeGroups => self.later(body(context, reader)?, describe_groups::handle),
             ApiKey::ListGroups => self.later(body(context, reader)?, list_groups::handle),
             ApiKey::DeleteGroups => self.later(body(context, reader)?, delete_groups::handle),
-            ApiKey::ConsumerGroupHeartbeat => self.later(body(context, reader)?, consumer_group_heartbeat::handle),
-            ApiKey::ConsumerGroupDescribe => self.later(body(context, reader)?, consumer_group_describe::handle),
-            ApiKey::StreamsGroupHeartbeat => self.later(body(context, reader)?, streams_group_heartbeat::handle),
-            ApiKey::StreamsGroupDescribe => self.later(body(context, reader)?, streams_group_describe::handle),
+            ApiKey::ConsumerGroupHeartbeat => {
+                self.later(body(context, reader)?, consumer_group_heartbeat::handle)
+            }
+            ApiKey::ConsumerGroupDescribe => {
+                self.later(body(context, reader)?, consumer_group_describe::handle)
+            }
+            ApiKey::StreamsGroupHeartbeat => {
+                self.later(body(context, reader)?, streams_group_heartbeat::handle)
+            }
+            ApiKey::StreamsGroupDescribe => {
+                self.later(body(context, reader)?, streams_group_describe::handle)
+            }
             _ => self.route_transactions(context, reader),
         }
     }

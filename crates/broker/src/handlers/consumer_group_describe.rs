@@ -44,8 +44,7 @@ async fn describe(broker: &Broker, group_id: Str) -> DescribedGroup {
     }
     let id = group_id.clone();
     let partition = partition_for(&group_id, partitions);
-    let described =
-        broker.groups.look(partition, move |shard| shard.consumer_group_describe(&[id])).await;
+    let described = broker.groups.look(partition, move |shard| shard.consumer_group_describe(&[id])).await;
     match described {
         Ok(mut groups) if groups.len() == 1 => groups.remove(0),
         Ok(_) => refuse(group_id, ErrorCode::UnknownServerError),
