@@ -40,6 +40,10 @@ mod timers;
 pub mod transaction;
 
 #[cfg(test)]
+mod consumer_history_test;
+#[cfg(test)]
+mod consumer_testing;
+#[cfg(test)]
 mod history_test;
 #[cfg(test)]
 mod simulation_test;

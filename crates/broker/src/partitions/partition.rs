@@ -198,6 +198,7 @@ impl Partition {
         self.append_watched(records, verification_guard, now_ms, true)
     }
 
+    /// Appends, and takes note of how long it took.
     fn append_watched(
         &self,
         records: &Bytes,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ottla_metadata::MetadataImage;
 use ottla_metadata::feature::TRANSACTION_VERSION;
-use ottla_protocol::messages::{FeatureLevelRecord, MetadataRecord};
+use ottla_protocol::messages::FeatureLevelRecord;
+use ottla_protocol::messages::metadata::MetadataRecord;
 use ottla_protocol::{ErrorCode, Str, TopicPartition};
 
 use super::*;
