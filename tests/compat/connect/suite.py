@@ -164,7 +164,8 @@ def distributed(ctx) -> Result:
         one, two = workers
         source = {"connector.class": SOURCE, "tasks.max": "1", "file": str(lines.source), "topic": "lines", "exactly.once.support": "required", "transaction.boundary": "poll",
                   "producer.override.transaction.timeout.ms": "5000"}
-        sink = {"connector.class": SINK, "tasks.max": "1", "file": str(lines.sink), "topics": "lines", "consumer.override.isolation.level": "read_committed"}
+        sink = {"connector.class": SINK, "tasks.max": "1", "file": str(lines.sink), "topics": "lines", "consumer.override.isolation.level": "read_committed",
+                "consumer.override.session.timeout.ms": "3000", "consumer.override.heartbeat.interval.ms": "500"}
 
         def all_out():
             return set(lines.came_out()) == set(lines.all())
