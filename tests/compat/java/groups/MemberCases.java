@@ -153,7 +153,6 @@ final class MemberCases extends ModernCases {
         String t = topic(4), g = unique("g");
         try (RawMember raw = new RawMember(bootstrap, g, t, 0)) {
             checkEquals((short) 0, heartbeat(raw, join(g, "crashes", t)).errorCode());
-            eventually("it is to have all", () -> only(g).targetAssignment().orElseThrow().topicPartitions().size() == 4);
         }
         try (Poller a = new Poller(modern(g), List.of(t))) {
             spread(partitions(t, 4), a);
