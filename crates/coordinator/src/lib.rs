@@ -32,6 +32,7 @@ mod reply;
 mod result;
 mod runtime;
 mod shard;
+pub mod share;
 mod timeline;
 mod timers;
 
@@ -56,5 +57,6 @@ pub use records::CoordinatorRecord;
 pub use reply::{Reply, ReplyId};
 pub use result::{CoordinatorResult, Deferred, GroupEvent, ProducerIdAndEpoch, WriteOptions};
 pub use runtime::{Append, Appended, CoordinatorRuntime, Outcome, RecordLog};
+
 pub use shard::{GroupCoordinatorShard, ReplayError, Replayed};
 pub use timers::{TimerAction, TimerKey, TimerQueue};
