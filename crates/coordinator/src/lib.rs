@@ -43,12 +43,15 @@ mod simulation_test;
 #[cfg(test)]
 mod testing;
 
-pub use config::{GroupCoordinatorConfig, NEW_MEMBER_JOIN_TIMEOUT_MS};
+pub use config::{
+    Bounded, ConsumerGroupConfig, ConsumerGroupMigrationPolicy, GroupCoordinatorConfig,
+    NEW_MEMBER_JOIN_TIMEOUT_MS, ShareGroupConfig, StreamsGroupConfig,
+};
 pub use context::RequestContext;
 pub use group::classic::ClassicGroupState;
 pub use group::classic::join::validate_join_group;
 pub use group::classic::sync::validate_sync_group;
-pub use group::{GroupExplanation, GroupType};
+pub use group::{GroupError, GroupExplanation, GroupType};
 pub use offsets::{
     OffsetAndMetadata, OffsetKey, offset_fetch_group_error, offset_fetch_groups, offset_fetch_response,
 };

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_metadata::MetadataImage;
 use ottla_protocol::messages::GroupMetadataValue;
 use ottla_protocol::{DecodeError, ErrorCode, Str};
 
 use crate::config::GroupCoordinatorConfig;
-use crate::group::Group;
-use crate::group::classic::{ClassicAction, ClassicGroup, Env};
+use crate::group::classic::{ClassicAction, ClassicGroup};
+use crate::group::{Env, Group};
 use crate::offsets::{OffsetAndMetadata, OffsetKey, OffsetStore};
 use crate::records::{CoordinatorRecord, GroupRecord, decode_record};
 use crate::result::{CoordinatorResult, Deferred, WriteOptions};
@@ -29,6 +30,8 @@ pub struct GroupCoordinatorShard {
     pub(crate) config: Arc<GroupCoordinatorConfig>,
     pub(crate) groups: TimelineMap<Str, Group>,
     pub(crate) offsets: OffsetStore,
+    /// The cluster's metadata as of the last [`on_metadata`](Self::on_metadata).
+    pub(crate) image: Arc<MetadataImage>,
     /// Offset of the record that will be written next.
     log_end_offset: i64,
 }
@@ -57,7 +60,7 @@ pub struct ReplayError {
 impl GroupCoordinatorShard {
     /// A shard without groups.
     pub fn new(config: Arc<GroupCoordinatorConfig>) -> Self {
-        Self { config, groups: TimelineMap::default(), offsets: OffsetStore::default(), log_end_offset: 0 }
+        Self { config, groups: TimelineMap::default(), offsets: OffsetStore::default(), image: Arc::default(), log_end_offset: 0 }
     }
 
     /// Applies a record of the partition: every record when loading, and those that the shard's own
@@ -110,13 +113,19 @@ impl GroupCoordinatorShard {
         self.offsets.commit(high_watermark);
     }
 
+    /// The metadata has changed. To be called before [`on_loaded`](Self::on_loaded) too.
+    pub fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {
+        self.image = image;
+        CoordinatorResult::default()
+    }
+
     /// The partition has been read to its end: arms the timers of the members.
     pub fn on_loaded(&mut self, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         for (_, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(group) => {
-                    group.on_loaded(&mut Env { config: &self.config, now_ms, out: &mut out });
+                    group.on_loaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
                 }
             }
         }
@@ -132,7 +141,7 @@ impl GroupCoordinatorShard {
         for (_, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(group) => {
-                    group.on_unloaded(&mut Env { config: &self.config, now_ms, out: &mut out });
+                    group.on_unloaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
                 }
             }
         }
@@ -167,7 +176,7 @@ impl GroupCoordinatorShard {
         if let Some(action) = deferred.action
             && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
         {
-            group.committed(action, &mut Env { config: &self.config, now_ms, out: &mut out });
+            group.committed(action, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
         }
         out
     }
@@ -214,7 +223,7 @@ impl GroupCoordinatorShard {
         };
         let mut out = CoordinatorResult::default();
         if let Some(Group::Classic(group)) = self.groups.get_mut(group_id) {
-            let mut env = Env { config: &self.config, now_ms, out: &mut out };
+            let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
             match key {
                 TimerKey::ClassicHeartbeat { member_id, .. } => group.on_heartbeat_timer(member_id, &mut env),
                 TimerKey::ClassicJoin { .. } => group.on_join_timer(&mut env),
@@ -261,7 +270,7 @@ impl GroupCoordinatorShard {
         if let Some(action) = deferred.action
             && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
         {
-            group.failed(action, error, &mut Env { config: &self.config, now_ms, out: &mut out });
+            group.failed(action, error, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
         }
         out
     }

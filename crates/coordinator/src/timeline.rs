@@ -36,6 +36,11 @@ impl<K, V> Default for TimelineMap<K, V> {
 }
 
 impl<K: Ord + Clone, V> TimelineMap<K, V> {
+    /// An empty map in which changes below `high_watermark` are committed when they are made.
+    pub fn committed_to(high_watermark: i64) -> Self {
+        Self { high_watermark, ..Self::default() }
+    }
+
     /// The latest value.
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
@@ -136,6 +141,11 @@ impl<K: Ord + Clone, V> TimelineMap<K, V> {
         self.latest.len()
     }
 
+    /// Whether there are changes that are not committed.
+    pub fn has_uncommitted(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     /// Number of changes that are not committed.
     #[cfg(test)]
     pub fn uncommitted_len(&self) -> usize {
@@ -147,6 +157,53 @@ impl<K: Ord + Clone, V> TimelineMap<K, V> {
             self.replaced.entry(key.clone()).or_default().push_back(previous);
             self.changes.push_back((offset, key));
         }
+    }
+}
+
+/// As [`TimelineMap`], for a single value.
+#[derive(Clone, Debug)]
+pub(crate) struct TimelineCell<T> {
+    latest: T,
+    /// What the value was before each change that is not committed, and the tag of that change.
+    replaced: VecDeque<(i64, T)>,
+    high_watermark: i64,
+}
+
+impl<T> TimelineCell<T> {
+    /// A value that is committed, as are changes below `high_watermark`.
+    pub fn committed_to(high_watermark: i64, value: T) -> Self {
+        Self { latest: value, replaced: VecDeque::new(), high_watermark }
+    }
+
+    /// The latest value.
+    pub fn get(&self) -> &T {
+        &self.latest
+    }
+
+    /// The committed value.
+    pub fn get_committed(&self) -> &T {
+        self.replaced.front().map_or(&self.latest, |(_, value)| value)
+    }
+
+    /// Sets the value at `offset`. Offsets never go back.
+    pub fn set(&mut self, offset: i64, value: T) {
+        let previous = std::mem::replace(&mut self.latest, value);
+        if offset >= self.high_watermark {
+            self.replaced.push_back((offset, previous));
+        }
+    }
+
+    /// All that was changed below `high_watermark` is committed.
+    pub fn commit(&mut self, high_watermark: i64) {
+        self.high_watermark = self.high_watermark.max(high_watermark);
+        while self.replaced.front().is_some_and(|(offset, _)| *offset < self.high_watermark) {
+            self.replaced.pop_front();
+        }
+    }
+
+    /// Whether there are changes that are not committed.
+    pub fn has_uncommitted(&self) -> bool {
+        !self.replaced.is_empty()
     }
 }
 

@@ -4,10 +4,17 @@
 pub mod classic;
 mod delete;
 mod describe;
+mod env;
+mod error;
 mod explain;
+mod group_config;
 mod list;
+pub(crate) mod modern;
 
+pub(crate) use env::Env;
+pub use error::GroupError;
 pub use explain::GroupExplanation;
+pub(crate) use group_config::GroupConfig;
 
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::list_groups_response::ListedGroup;

@@ -85,7 +85,7 @@ impl GroupCoordinatorShard {
         let rebalance_timeout_ms =
             if context.api_version == 0 { request.session_timeout_ms } else { request.rebalance_timeout_ms };
         let join = Join { context, request, rebalance_timeout_ms, new_member_uuid, waiter };
-        group.join(join, &mut Env { config: &self.config, now_ms, out: &mut out });
+        group.join(join, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
         if is_new_group && out.records.is_empty() {
             // The group has to outlive this broker, or the ids that it gives out would be unknown to the
             // next.

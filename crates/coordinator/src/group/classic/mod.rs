@@ -45,21 +45,13 @@ use ottla_protocol::Str;
 use ottla_protocol::messages::describe_groups_response::DescribedGroup;
 use ottla_protocol::messages::list_groups_response::ListedGroup;
 
-use crate::config::GroupCoordinatorConfig;
 use crate::group::classic::member::ClassicGroupMember;
-use crate::group::{GroupExplanation, GroupType};
+use crate::group::{Env, GroupExplanation, GroupType};
 use crate::result::{CoordinatorResult, GroupEvent};
 use crate::timers::TimerKey;
 
 /// The protocol type of consumers.
 const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
-
-/// What an event in a group's life has at hand.
-pub(crate) struct Env<'a> {
-    pub config: &'a GroupCoordinatorConfig,
-    pub now_ms: i64,
-    pub out: &'a mut CoordinatorResult,
-}
 
 /// What the join timer is armed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
