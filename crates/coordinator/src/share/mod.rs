@@ -3,7 +3,9 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `partition/` | [`SharePartition`]: the records in flight of one partition for one group, on the partition's leader |
+//! | `coordinator/` | [`ShareCoordinatorShard`](coordinator::ShareCoordinatorShard): where the state is kept |
 
+pub mod coordinator;
 pub mod partition;
 
 pub use partition::SharePartition;

@@ -55,7 +55,9 @@ impl AcknowledgementBatch {
         let types = &self.acknowledge_types;
         let index = if types.len() > 1 { usize::try_from(offset - self.first_offset).ok() } else { Some(0) };
         let acknowledge_type = index.and_then(|index| types.get(index));
-        acknowledge_type.and_then(|acknowledge_type| Wish::of(*acknowledge_type)).ok_or_else(|| self.invalid())
+        acknowledge_type
+            .and_then(|acknowledge_type| Wish::of(*acknowledge_type))
+            .ok_or_else(|| self.invalid())
     }
 
     fn invalid(&self) -> AcknowledgeError {
@@ -190,9 +192,8 @@ impl SharePartition {
         let mut outcome = Ok(());
         for (offset, state) in in_flight.apart_mut(from, batch.last_offset, locks) {
             if state.state != RecordState::Acquired {
-                outcome = Err(InvalidRecordState(
-                    "The offset cannot be acknowledged. The offset is not acquired.",
-                ));
+                outcome =
+                    Err(InvalidRecordState("The offset cannot be acknowledged. The offset is not acquired."));
             } else if state.is_in_transition() {
                 outcome = Err(InvalidRecordState(
                     "The record state is invalid. The acknowledgement of delivery could not be completed.",

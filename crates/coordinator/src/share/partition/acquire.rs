@@ -119,8 +119,15 @@ impl SharePartition {
         }
         let first_offset = first.base_offset;
         self.archive_missing(request.fetch_offset, first_offset);
-        let mut acquiring =
-            Acquiring { request, first_offset, last_offset, max_records, taken: Vec::new(), count: 0, now_ms };
+        let mut acquiring = Acquiring {
+            request,
+            first_offset,
+            last_offset,
+            max_records,
+            taken: Vec::new(),
+            count: 0,
+            now_ms,
+        };
         self.acquire_range(&mut acquiring);
         self.without_aborted(request, acquiring.taken)
     }

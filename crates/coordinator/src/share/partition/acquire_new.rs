@@ -51,7 +51,8 @@ impl SharePartition {
         let mut taken = Vec::new();
         let mut current = first_offset;
         if last_offset - first_offset + 1 > batch_size {
-            for batch in acquiring.request.batches.iter().take_while(|batch| batch.base_offset <= last_offset) {
+            for batch in acquiring.request.batches.iter().take_while(|batch| batch.base_offset <= last_offset)
+            {
                 if batch.base_offset > current && batch.base_offset - current >= batch_size {
                     taken.push(first_delivery(current, batch.base_offset - 1));
                     current = batch.base_offset;

@@ -63,6 +63,13 @@ impl InFlightBatch {
         }
     }
 
+    pub fn unlock(&mut self, locks: &mut Locks) {
+        match &mut self.records {
+            Records::Whole(state) => state.unlock(locks),
+            Records::Apart(states) => states.iter_mut().for_each(|state| state.unlock(locks)),
+        }
+    }
+
     /// Takes the batch apart, and gives the records from `first_offset` to `last_offset`, both inclusive,
     /// with their offsets.
     pub fn apart_mut<'a>(

@@ -8,7 +8,8 @@ use super::state::{InFlightState, RecordState};
 impl SharePartition {
     /// Where to read the log for records that can be acquired.
     pub fn next_fetch_offset(&mut self) -> i64 {
-        let Some(last) = self.batches.values().next_back().filter(|last| self.start_offset <= last.last_offset)
+        let Some(last) =
+            self.batches.values().next_back().filter(|last| self.start_offset <= last.last_offset)
         else {
             self.find_next_fetch_offset = false;
             return self.end_offset;
@@ -112,7 +113,7 @@ impl SharePartition {
         if last_done == last_offset {
             self.start_offset = self.start_offset.max(last_offset + 1);
             self.end_offset = self.start_offset;
-            self.batches.clear();
+            self.forget_before(i64::MAX);
             self.delivery_complete_count = 0;
             return true;
         }
@@ -134,8 +135,15 @@ impl SharePartition {
             key
         };
         self.complete_fewer(done);
-        self.batches = self.batches.split_off(&keep_from);
+        self.forget_before(keep_from);
         true
+    }
+
+    fn forget_before(&mut self, key: i64) {
+        let kept = self.batches.split_off(&key);
+        for batch in std::mem::replace(&mut self.batches, kept).values_mut() {
+            batch.unlock(&mut self.locks);
+        }
     }
 
     /// The batch that holds `offset`.
@@ -167,10 +175,11 @@ impl SharePartition {
                 gap.gap_start_offset = gap.gap_start_offset.max(batch.last_offset + 1);
             }
             let available = match &batch.records {
-                Records::Whole(state) => state.is_available().then_some(batch.first_offset),
+                Records::Whole(state) => (state.is_available() && batch.last_offset >= self.start_offset)
+                    .then(|| batch.first_offset.max(self.start_offset)),
                 Records::Apart(states) => (batch.first_offset..)
                     .zip(states)
-                    .find(|(_, state)| state.is_available())
+                    .find(|(offset, state)| state.is_available() && *offset >= self.start_offset)
                     .map(|(offset, _)| offset),
             };
             if available.is_some() {
@@ -181,10 +190,12 @@ impl SharePartition {
     }
 
     fn can_move_start_offset(&self) -> bool {
-        let Some((_, batch)) = self.batches.range(..=self.start_offset).next_back() else { return false };
-        // A batch that ended before the start offset counts as a whole: nothing is known in between.
-        let offset = self.start_offset.min(batch.last_offset);
-        batch.state_at(offset).is_some_and(is_done)
+        let at_start = self.batches.range(..=self.start_offset).next_back();
+        // Nothing may be in flight at the start offset itself: compaction leaves holes, and where the log
+        // starts need not be where a batch starts. Whether a hole has been looked at says the gap window.
+        let Some((_, batch)) = at_start.or_else(|| self.batches.first_key_value()) else { return false };
+        let offset = self.start_offset.max(batch.first_offset);
+        batch.last_offset < self.start_offset || batch.state_at(offset).is_some_and(is_done)
     }
 
     /// Last offset before the first record that is not done with, and the number of those done with from the
@@ -196,7 +207,7 @@ impl SharePartition {
             if gap.is_some_and(|gap| batch.last_offset >= gap.gap_start_offset) {
                 break;
             }
-            let last = last_done_of(batch);
+            let last = last_done_of(batch, self.start_offset);
             if let Some(last) = last {
                 done += self.count_from_start(batch.first_offset, last);
                 last_done = Some(last);
@@ -232,12 +243,18 @@ fn is_done(state: &InFlightState) -> bool {
     state.state.is_terminal() && !state.is_in_transition()
 }
 
-fn last_done_of(batch: &InFlightBatch) -> Option<i64> {
+/// Last of a batch's offsets before the first that is not done with. What is below the start offset is,
+/// whoever still has it.
+fn last_done_of(batch: &InFlightBatch, start_offset: i64) -> Option<i64> {
+    if batch.last_offset < start_offset {
+        return Some(batch.last_offset);
+    }
     match &batch.records {
         Records::Whole(state) => is_done(state).then_some(batch.last_offset),
-        Records::Apart(states) => {
-            let done = i64::try_from(states.iter().take_while(|state| is_done(state)).count()).ok()?;
-            (done > 0).then(|| batch.first_offset + done - 1)
-        }
+        Records::Apart(states) => (batch.first_offset..)
+            .zip(states)
+            .take_while(|(offset, state)| *offset < start_offset || is_done(state))
+            .map(|(offset, _)| offset)
+            .last(),
     }
 }

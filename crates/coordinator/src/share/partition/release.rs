@@ -16,9 +16,10 @@ impl SharePartition {
         let mut completed = 0;
         for batch in self.batches.values_mut() {
             let (first_offset, last_offset) = (batch.first_offset, batch.last_offset);
-            if batch.whole().is_some_and(|state| {
-                state.state == RecordState::Acquired && state.member_id == *member_id
-            }) && first_offset < start_offset
+            if batch
+                .whole()
+                .is_some_and(|state| state.state == RecordState::Acquired && state.member_id == *member_id)
+                && first_offset < start_offset
                 && last_offset >= start_offset
             {
                 batch.apart_mut(first_offset, last_offset, &mut self.locks).for_each(drop);

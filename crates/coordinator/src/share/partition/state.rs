@@ -142,10 +142,6 @@ impl InFlightState {
         self.unlock(locks);
     }
 
-    pub fn lock(&self) -> Option<Lock> {
-        self.lock
-    }
-
     pub fn set_lock(&mut self, lock: Lock, locks: &mut Locks) {
         self.unlock(locks);
         self.lock = Some(lock);

@@ -48,7 +48,7 @@ impl SharePartition {
         self.complete(&write.state_batches, succeeded);
         let released =
             write.state_batches.iter().any(|batch| batch.delivery_state == RecordState::Available.id());
-        (succeeded && self.update_offsets()) || released || !succeeded
+        !succeeded || self.update_offsets() || released
     }
 
     pub(super) fn pending_write(
