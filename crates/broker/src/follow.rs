@@ -61,8 +61,9 @@ impl Follower {
         self.groups
             .topics_deleted(changes.deleted_topics.iter().map(|(id, name)| (*id, name.clone())).collect());
         self.image.store(image.clone());
+        self.groups.metadata(image.clone());
         self.directories.placed(self.misplaced(&local));
-        self.elect_coordinators(&local, image);
+        self.elect_coordinators(&local);
         self.is_first = false;
         cordon::heartbeat(self.node_id, &self.config.broker(), &self.logs, image)
     }
@@ -176,11 +177,10 @@ impl Follower {
         }
     }
 
-    fn elect_coordinators(&self, local: &LocalReplicaChanges, image: &MetadataImage) {
-        let count = image.topics.topic(CONSUMER_OFFSETS).map_or(0, |topic| topic.partitions.len() as i32);
+    fn elect_coordinators(&self, local: &LocalReplicaChanges) {
         for replica in local.leaders.iter().filter(|replica| &*replica.topic == CONSUMER_OFFSETS) {
             if let Some(partition) = self.partitions.get(CONSUMER_OFFSETS, replica.partition) {
-                self.groups.elected(partition, count);
+                self.groups.elected(partition);
             }
         }
     }

@@ -97,8 +97,11 @@ pub enum ConsumerGroupMigrationPolicy {
 impl ConsumerGroupMigrationPolicy {
     /// The policy of a name, whatever its case.
     pub fn parse(name: &str) -> Option<Self> {
-        let policies =
-            [("bidirectional", Self::Bidirectional), ("upgrade", Self::Upgrade), ("downgrade", Self::Downgrade)];
+        let policies = [
+            ("bidirectional", Self::Bidirectional),
+            ("upgrade", Self::Upgrade),
+            ("downgrade", Self::Downgrade),
+        ];
         let policies = policies.into_iter().chain([("disabled", Self::Disabled)]);
         policies.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, policy)| policy)
     }

@@ -12,17 +12,20 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | `coordinator_shard` | [`CoordinatorShard`]: what the runtime knows of any coordinator |
 //! | `shard` | [`GroupCoordinatorShard`]: one partition of `__consumer_offsets` |
 //! | `group/` | groups by type; `group/classic/` the classic one, one file per request |
 //! | `offsets/` | committed offsets, one file per request |
 //! | `records` | the records of `__consumer_offsets` |
 //! | `timeline` | a map that can be read as of the last commit |
 //! | `result`, `reply`, `timers` | what an operation returns |
+//! | `share/` | share groups' records: [`SharePartition`](share::SharePartition) and the share coordinator |
 //! | `errors` | errors as clients are told them |
 //! | `runtime` | performs results |
 
 mod config;
 mod context;
+mod coordinator_shard;
 pub mod errors;
 mod group;
 mod offsets;
@@ -48,6 +51,7 @@ pub use config::{
     NEW_MEMBER_JOIN_TIMEOUT_MS, ShareGroupConfig, StreamsGroupConfig,
 };
 pub use context::RequestContext;
+pub use coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
 pub use group::classic::ClassicGroupState;
 pub use group::classic::join::validate_join_group;
 pub use group::classic::sync::validate_sync_group;
@@ -60,6 +64,5 @@ pub use records::CoordinatorRecord;
 pub use reply::{Reply, ReplyId};
 pub use result::{CoordinatorResult, Deferred, GroupEvent, ProducerIdAndEpoch, WriteOptions};
 pub use runtime::{Append, Appended, CoordinatorRuntime, Outcome, RecordLog};
-
-pub use shard::{GroupCoordinatorShard, ReplayError, Replayed};
+pub use shard::GroupCoordinatorShard;
 pub use timers::{TimerAction, TimerKey, TimerQueue};

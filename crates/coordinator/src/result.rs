@@ -2,10 +2,11 @@
 
 use ottla_protocol::{ErrorCode, Str};
 
-use crate::group::classic::ClassicAction;
+use crate::coordinator_shard::CoordinatorShard;
 use crate::records::CoordinatorRecord;
-use crate::reply::{Reply, ReplyId};
-use crate::timers::{TimerAction, TimerKey};
+use crate::reply::ReplyId;
+use crate::shard::GroupCoordinatorShard;
+use crate::timers::TimerAction;
 
 /// The outcome of one operation. The driver does, in this order:
 ///
@@ -17,21 +18,21 @@ use crate::timers::{TimerAction, TimerKey};
 ///    `on_records_committed`. With nothing in flight that is at once.
 ///
 /// [`CoordinatorRuntime`](crate::CoordinatorRuntime) does all of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[must_use]
-pub struct CoordinatorResult {
+pub struct CoordinatorResult<S: CoordinatorShard = GroupCoordinatorShard> {
     /// Records to append.
     pub records: Vec<CoordinatorRecord>,
     /// How to append them.
     pub write: WriteOptions,
     /// Answers to send now.
-    pub replies: Vec<(ReplyId, Reply)>,
+    pub replies: Vec<(ReplyId, S::Reply)>,
     /// What waits for the commit.
-    pub deferred: Deferred,
+    pub deferred: Deferred<S>,
     /// Orders to the clock.
-    pub timers: Vec<TimerAction>,
+    pub timers: Vec<TimerAction<S::TimerKey>>,
     /// What an operator would want in the log.
-    pub events: Vec<GroupEvent>,
+    pub events: Vec<S::Event>,
 }
 
 /// How records are appended.
@@ -53,42 +54,61 @@ impl Default for WriteOptions {
     }
 }
 
-impl CoordinatorResult {
+impl<S: CoordinatorShard> Default for CoordinatorResult<S> {
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            write: WriteOptions::default(),
+            replies: Vec::new(),
+            deferred: Deferred::default(),
+            timers: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+}
+
+impl<S: CoordinatorShard> CoordinatorResult<S> {
     /// Answers now.
-    pub(crate) fn reply(&mut self, id: ReplyId, reply: Reply) {
+    pub(crate) fn reply(&mut self, id: ReplyId, reply: S::Reply) {
         self.replies.push((id, reply));
     }
 
     /// Answers once everything written so far, this result's records included, is committed.
-    pub(crate) fn reply_after_commit(&mut self, id: ReplyId, reply: Reply) {
+    pub(crate) fn reply_after_commit(&mut self, id: ReplyId, reply: S::Reply) {
         self.deferred.replies.push((id, reply));
     }
 
     /// Writes a record that describes state which is held already, and says what to do about the outcome.
-    pub(crate) fn persist(&mut self, record: CoordinatorRecord, action: ClassicAction) {
+    pub(crate) fn persist(&mut self, record: CoordinatorRecord, action: S::Action) {
         self.records.push(record);
         self.write.replay = false;
         self.deferred.action = Some(action);
     }
 
-    pub(crate) fn schedule(&mut self, key: TimerKey, now_ms: i64, delay_ms: i64) {
+    pub(crate) fn schedule(&mut self, key: S::TimerKey, now_ms: i64, delay_ms: i64) {
         self.timers.push(TimerAction::Schedule { key, deadline_ms: now_ms.saturating_add(delay_ms.max(0)) });
     }
 
-    pub(crate) fn cancel(&mut self, key: TimerKey) {
+    pub(crate) fn cancel(&mut self, key: S::TimerKey) {
         self.timers.push(TimerAction::Cancel { key });
     }
 }
 
 /// What is to happen once the records are committed, or turn out not to be written. Opaque to the driver,
 /// which hands it back. Dropping it leaves requests unanswered.
-#[derive(Debug, Default)]
-pub struct Deferred {
-    pub(crate) replies: Vec<(ReplyId, Reply)>,
-    pub(crate) action: Option<ClassicAction>,
+#[derive(Debug)]
+pub struct Deferred<S: CoordinatorShard = GroupCoordinatorShard> {
+    pub(crate) replies: Vec<(ReplyId, S::Reply)>,
+    pub(crate) action: Option<S::Action>,
 }
 
-impl Deferred {
+impl<S: CoordinatorShard> Default for Deferred<S> {
+    fn default() -> Self {
+        Self { replies: Vec::new(), action: None }
+    }
+}
+
+impl<S: CoordinatorShard> Deferred<S> {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.replies.is_empty() && self.action.is_none()

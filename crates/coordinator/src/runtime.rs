@@ -20,10 +20,10 @@
 //! # }
 //! # let (mut partition, high_watermark, now_ms) = (Partition, 0, 1_700_000_000_000);
 //! let config = Arc::new(GroupCoordinatorConfig::default());
-//! let mut shard = GroupCoordinatorShard::new(config.clone());
+//! let mut shard = GroupCoordinatorShard::new(config);
 //! shard.on_high_watermark(high_watermark);
 //! // ... shard.replay(...) for each record, shard.replay_end_txn_marker(...) for each control record
-//! let (mut runtime, _) = CoordinatorRuntime::new(&config, shard, high_watermark, &mut partition, now_ms);
+//! let (mut runtime, _) = CoordinatorRuntime::new(shard, None, high_watermark, &mut partition, now_ms);
 //!
 //! let request = HeartbeatRequest { group_id: "group".into(), ..Default::default() };
 //! let id = ReplyId(1);
@@ -38,13 +38,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use ottla_metadata::MetadataImage;
 use ottla_protocol::ErrorCode;
 
-use crate::config::GroupCoordinatorConfig;
+use crate::coordinator_shard::{CoordinatorShard, ReplayError};
 use crate::records::CoordinatorRecord;
-use crate::reply::{Reply, ReplyId};
-use crate::result::{CoordinatorResult, Deferred, GroupEvent, ProducerIdAndEpoch};
-use crate::shard::{GroupCoordinatorShard, ReplayError};
+use crate::reply::ReplyId;
+use crate::result::{CoordinatorResult, Deferred, ProducerIdAndEpoch};
+use crate::shard::GroupCoordinatorShard;
 use crate::timers::TimerQueue;
 
 /// The partition that a shard's records go to.
@@ -80,54 +81,67 @@ pub struct Appended {
 }
 
 /// What a call of the runtime brought.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[must_use]
-pub struct Outcome {
+pub struct Outcome<S: CoordinatorShard = GroupCoordinatorShard> {
     /// Answers to send.
-    pub replies: Vec<(ReplyId, Reply)>,
-    /// What to log.
-    pub events: Vec<GroupEvent>,
+    pub replies: Vec<(ReplyId, S::Reply)>,
+    /// What to log or to do.
+    pub events: Vec<S::Event>,
     /// The shard has lost track of its log: unload it, and load it anew.
     pub broken: Option<ReplayError>,
 }
 
+impl<S: CoordinatorShard> Default for Outcome<S> {
+    fn default() -> Self {
+        Self { replies: Vec::new(), events: Vec::new(), broken: None }
+    }
+}
+
 /// A shard with its timers and what waits for the high watermark.
 #[derive(Debug)]
-pub struct CoordinatorRuntime {
-    shard: GroupCoordinatorShard,
-    timers: TimerQueue,
+pub struct CoordinatorRuntime<S: CoordinatorShard = GroupCoordinatorShard> {
+    shard: S,
+    timers: TimerQueue<S::TimerKey>,
     /// What waits, in order of its offset. The offset must be committed, that is, at most the high watermark.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Waiting<S>>,
     high_watermark: i64,
     commit_timeout_ms: i64,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Waiting<S: CoordinatorShard> {
     end_offset: i64,
     deadline_ms: i64,
-    deferred: Deferred,
+    deferred: Deferred<S>,
 }
 
-impl CoordinatorRuntime {
+impl<S: CoordinatorShard> CoordinatorRuntime<S> {
     /// A runtime for a shard that has been loaded: all records below `high_watermark` and beyond have been
-    /// replayed. Arms the timers of its groups.
+    /// replayed. Tells it the metadata, if any is known, and arms its timers.
     pub fn new(
-        config: &Arc<GroupCoordinatorConfig>,
-        mut shard: GroupCoordinatorShard,
+        mut shard: S,
+        image: Option<Arc<MetadataImage>>,
         high_watermark: i64,
         log: &mut impl RecordLog,
         now_ms: i64,
-    ) -> (Self, Outcome) {
+    ) -> (Self, Outcome<S>) {
         shard.on_high_watermark(high_watermark);
+        let commit_timeout_ms = shard.commit_timeout_ms();
         let mut runtime = Self {
             shard,
             timers: TimerQueue::default(),
             waiting: VecDeque::new(),
             high_watermark,
-            commit_timeout_ms: i64::from(config.offsets_commit_timeout_ms),
+            commit_timeout_ms,
         };
-        let outcome = runtime.run(log, now_ms, |shard| shard.on_loaded(now_ms));
+        let mut outcome = Outcome::default();
+        if let Some(image) = image {
+            let result = runtime.shard.on_metadata(image, now_ms);
+            runtime.perform(result, log, now_ms, &mut outcome);
+        }
+        let result = runtime.shard.on_loaded(now_ms);
+        runtime.perform(result, log, now_ms, &mut outcome);
         (runtime, outcome)
     }
 
@@ -136,8 +150,8 @@ impl CoordinatorRuntime {
         &mut self,
         log: &mut impl RecordLog,
         now_ms: i64,
-        operation: impl FnOnce(&mut GroupCoordinatorShard) -> CoordinatorResult,
-    ) -> Outcome {
+        operation: impl FnOnce(&mut S) -> CoordinatorResult<S>,
+    ) -> Outcome<S> {
         let mut outcome = Outcome::default();
         let result = operation(&mut self.shard);
         self.perform(result, log, now_ms, &mut outcome);
@@ -145,12 +159,12 @@ impl CoordinatorRuntime {
     }
 
     /// The armed timers.
-    pub fn timers(&self) -> &TimerQueue {
+    pub fn timers(&self) -> &TimerQueue<S::TimerKey> {
         &self.timers
     }
 
     /// The shard, for operations that only read.
-    pub fn shard(&self) -> &GroupCoordinatorShard {
+    pub fn shard(&self) -> &S {
         &self.shard
     }
 
@@ -163,7 +177,7 @@ impl CoordinatorRuntime {
         commit: bool,
         high_watermark: i64,
         now_ms: i64,
-    ) -> Outcome {
+    ) -> Outcome<S> {
         self.shard.replay_end_txn_marker(offset, producer_id, commit);
         self.on_high_watermark(log, high_watermark, now_ms)
     }
@@ -174,7 +188,7 @@ impl CoordinatorRuntime {
         log: &mut impl RecordLog,
         high_watermark: i64,
         now_ms: i64,
-    ) -> Outcome {
+    ) -> Outcome<S> {
         let mut outcome = Outcome::default();
         self.advance(high_watermark, log, now_ms, &mut outcome);
         outcome
@@ -188,7 +202,7 @@ impl CoordinatorRuntime {
     }
 
     /// Time has passed: fires timers, and gives up waiting for commits.
-    pub fn on_deadline(&mut self, log: &mut impl RecordLog, now_ms: i64) -> Outcome {
+    pub fn on_deadline(&mut self, log: &mut impl RecordLog, now_ms: i64) -> Outcome<S> {
         let mut outcome = Outcome::default();
         while self.waiting.front().is_some_and(|waiting| waiting.deadline_ms <= now_ms) {
             let Some(waiting) = self.waiting.pop_front() else { break };
@@ -205,7 +219,7 @@ impl CoordinatorRuntime {
     }
 
     /// The partition is no longer served here: answers all who wait.
-    pub fn unload(mut self, now_ms: i64) -> Outcome {
+    pub fn unload(mut self, now_ms: i64) -> Outcome<S> {
         let mut outcome = Outcome::default();
         for waiting in std::mem::take(&mut self.waiting) {
             let result = self.shard.on_commit_failed(waiting.deferred, ErrorCode::NotCoordinator, now_ms);
@@ -220,10 +234,10 @@ impl CoordinatorRuntime {
 
     fn perform(
         &mut self,
-        result: CoordinatorResult,
+        result: CoordinatorResult<S>,
         log: &mut impl RecordLog,
         now_ms: i64,
-        outcome: &mut Outcome,
+        outcome: &mut Outcome<S>,
     ) {
         let CoordinatorResult { records, write, replies, deferred, timers, events } = result;
         timers.into_iter().for_each(|timer| self.timers.apply(timer));
@@ -258,7 +272,13 @@ impl CoordinatorRuntime {
         }
     }
 
-    fn advance(&mut self, high_watermark: i64, log: &mut impl RecordLog, now_ms: i64, outcome: &mut Outcome) {
+    fn advance(
+        &mut self,
+        high_watermark: i64,
+        log: &mut impl RecordLog,
+        now_ms: i64,
+        outcome: &mut Outcome<S>,
+    ) {
         self.high_watermark = self.high_watermark.max(high_watermark);
         self.shard.on_high_watermark(self.high_watermark);
         while self.waiting.front().is_some_and(|waiting| waiting.end_offset <= self.high_watermark) {

@@ -1,6 +1,8 @@
 use ottla_protocol::ErrorCode::*;
 
 use super::*;
+use crate::GroupCoordinatorConfig;
+use crate::reply::Reply;
 use crate::testing::{CommitSpec, JoinSpec, World};
 
 fn record(size: usize) -> CoordinatorRecord {
@@ -90,8 +92,8 @@ fn a_record_that_can_not_be_read_back_is_told() {
         }
     }
     let config = Arc::new(GroupCoordinatorConfig::default());
-    let shard = GroupCoordinatorShard::new(config.clone());
-    let (mut runtime, _) = CoordinatorRuntime::new(&config, shard, 0, &mut Strange, 0);
+    let shard = GroupCoordinatorShard::new(config);
+    let (mut runtime, _) = CoordinatorRuntime::new(shard, Option::None, 0, &mut Strange, 0);
     let outcome = runtime.run(&mut Strange, 0, |_| {
         let mut result = CoordinatorResult::default();
         result.records.push(record(1));

@@ -5,22 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_metadata::MetadataImage;
 use ottla_protocol::messages::GroupMetadataValue;
-use ottla_protocol::{DecodeError, ErrorCode, Str};
+use ottla_protocol::{ErrorCode, Str};
 
 use crate::config::GroupCoordinatorConfig;
+use crate::coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
 use crate::group::classic::{ClassicAction, ClassicGroup};
 use crate::group::{Env, Group};
 use crate::offsets::{OffsetAndMetadata, OffsetKey, OffsetStore};
 use crate::records::{CoordinatorRecord, GroupRecord, decode_record};
-use crate::result::{CoordinatorResult, Deferred, WriteOptions};
+use crate::reply::Reply;
+use crate::result::{CoordinatorResult, Deferred, GroupEvent, WriteOptions};
 use crate::timeline::TimelineMap;
 use crate::timers::TimerKey;
 
 /// The coordinator of the groups of one partition of `__consumer_offsets` (`GroupCoordinatorShard`).
-///
-/// Its life: [`new`](Self::new), [`replay`](Self::replay) of the whole partition,
-/// [`on_loaded`](Self::on_loaded), then requests and timers, at last [`on_unloaded`](Self::on_unloaded).
-/// Operations return a [`CoordinatorResult`], which says what the driver has to do.
 ///
 /// *Invariant:* offsets, and which groups there are, change in `replay` only. The one exception is a group
 /// that is created ahead of its first record, and taken back should that not be written. What a classic group
@@ -36,41 +34,30 @@ pub struct GroupCoordinatorShard {
     log_end_offset: i64,
 }
 
-/// What a record meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replayed {
-    /// It changed the state, or described what is so already.
-    Applied,
-    /// Its type, given here, is not kept by this coordinator: it stays in the log, without effect. Kafka's
-    /// records of newer kinds of groups are such.
-    Ignored(i16),
-}
-
-/// A record that can't be read. The partition is damaged, or was written by a version that we do not know;
-/// its groups must not be served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the record at offset {offset} can't be read: {error}")]
-pub struct ReplayError {
-    /// Offset of the record.
-    pub offset: i64,
-    /// What is wrong with it.
-    pub error: DecodeError,
-}
-
 impl GroupCoordinatorShard {
     /// A shard without groups.
     pub fn new(config: Arc<GroupCoordinatorConfig>) -> Self {
-        Self { config, groups: TimelineMap::default(), offsets: OffsetStore::default(), image: Arc::default(), log_end_offset: 0 }
+        Self {
+            config,
+            groups: TimelineMap::default(),
+            offsets: OffsetStore::default(),
+            image: Arc::default(),
+            log_end_offset: 0,
+        }
+    }
+}
+
+impl CoordinatorShard for GroupCoordinatorShard {
+    type Reply = Reply;
+    type TimerKey = TimerKey;
+    type Action = ClassicAction;
+    type Event = GroupEvent;
+
+    fn commit_timeout_ms(&self) -> i64 {
+        i64::from(self.config.offsets_commit_timeout_ms)
     }
 
-    /// Applies a record of the partition: every record when loading, and those that the shard's own
-    /// operations wrote (see [`Self::on_records_appended`]).
-    ///
-    /// `producer_id` is that of the batch if it is transactional. Records come in the order of their offsets.
-    ///
-    /// # Errors
-    /// When the record can't be read. Nothing has changed then.
-    pub fn replay(
+    fn replay(
         &mut self,
         offset: i64,
         producer_id: Option<i64>,
@@ -99,33 +86,32 @@ impl GroupCoordinatorShard {
         Ok(Replayed::Applied)
     }
 
-    /// A transaction of `producer_id` has ended: applies the control record at `offset`, when loading and
-    /// when the marker is written.
-    pub fn replay_end_txn_marker(&mut self, offset: i64, producer_id: i64, commit: bool) {
+    fn replay_end_txn_marker(&mut self, offset: i64, producer_id: i64, commit: bool) {
         self.log_end_offset = self.log_end_offset.max(offset.saturating_add(1));
         self.offsets.end_transaction(offset, producer_id, commit);
     }
 
-    /// Everything below `high_watermark` is committed. Plain reads show it from now on. To be called before
-    /// loading too, so that nothing is remembered that need not be.
-    pub fn on_high_watermark(&mut self, high_watermark: i64) {
+    fn on_high_watermark(&mut self, high_watermark: i64) {
         self.groups.commit(high_watermark);
         self.offsets.commit(high_watermark);
     }
 
-    /// The metadata has changed. To be called before [`on_loaded`](Self::on_loaded) too.
-    pub fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {
+    fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {
         self.image = image;
         CoordinatorResult::default()
     }
 
-    /// The partition has been read to its end: arms the timers of the members.
-    pub fn on_loaded(&mut self, now_ms: i64) -> CoordinatorResult {
+    fn on_loaded(&mut self, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         for (_, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(group) => {
-                    group.on_loaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+                    group.on_loaded(&mut Env {
+                        config: &self.config,
+                        image: &self.image,
+                        now_ms,
+                        out: &mut out,
+                    });
                 }
             }
         }
@@ -133,15 +119,17 @@ impl GroupCoordinatorShard {
         out
     }
 
-    /// The partition is served by another broker now, or not at all: answers all who wait with
-    /// NOT_COORDINATOR. The driver has handed what it deferred to [`Self::on_commit_failed`], and forgets the
-    /// shard's timers.
-    pub fn on_unloaded(&mut self, now_ms: i64) -> CoordinatorResult {
+    fn on_unloaded(&mut self, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         for (_, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(group) => {
-                    group.on_unloaded(&mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+                    group.on_unloaded(&mut Env {
+                        config: &self.config,
+                        image: &self.image,
+                        now_ms,
+                        out: &mut out,
+                    });
                 }
             }
         }
@@ -149,12 +137,7 @@ impl GroupCoordinatorShard {
         out
     }
 
-    /// Records of a result were appended; the first got `base_offset`, the others follow without a gap.
-    /// `write` is the result's.
-    ///
-    /// # Errors
-    /// When one of them can't be read back, which nothing but a bug could bring about.
-    pub fn on_records_appended(
+    fn on_records_appended(
         &mut self,
         write: WriteOptions,
         records: &[CoordinatorRecord],
@@ -170,24 +153,20 @@ impl GroupCoordinatorShard {
         Ok(())
     }
 
-    /// What was deferred may happen: everything written before it is committed.
-    pub fn on_records_committed(&mut self, deferred: Deferred, now_ms: i64) -> CoordinatorResult {
+    fn on_records_committed(&mut self, deferred: Deferred, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult { replies: deferred.replies, ..Default::default() };
         if let Some(action) = deferred.action
             && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
         {
-            group.committed(action, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+            group.committed(
+                action,
+                &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
+            );
         }
         out
     }
 
-    /// The records were not appended: takes back what was done ahead of them, and answers with errors.
-    pub fn on_records_failed(
-        &mut self,
-        deferred: Deferred,
-        error: ErrorCode,
-        now_ms: i64,
-    ) -> CoordinatorResult {
+    fn on_records_failed(&mut self, deferred: Deferred, error: ErrorCode, now_ms: i64) -> CoordinatorResult {
         let created = match &deferred.action {
             Some(ClassicAction::GroupCreated { group_id }) => Some(group_id.clone()),
             _ => None,
@@ -201,20 +180,11 @@ impl GroupCoordinatorShard {
         out
     }
 
-    /// The records were appended, but nobody waits for their commit any longer: `offsets.commit.timeout.ms`
-    /// has passed (REQUEST_TIMED_OUT), or the partition is about to be unloaded (NOT_COORDINATOR). Answers
-    /// with errors. What the records say holds, and may yet be committed.
-    pub fn on_commit_failed(
-        &mut self,
-        deferred: Deferred,
-        error: ErrorCode,
-        now_ms: i64,
-    ) -> CoordinatorResult {
+    fn on_commit_failed(&mut self, deferred: Deferred, error: ErrorCode, now_ms: i64) -> CoordinatorResult {
         self.fail(deferred, error, now_ms)
     }
 
-    /// A timer has fired.
-    pub fn on_timer(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
+    fn on_timer(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
         let (TimerKey::ClassicHeartbeat { group_id, .. }
         | TimerKey::ClassicJoin { group_id }
         | TimerKey::ClassicSync { group_id }) = key
@@ -234,11 +204,12 @@ impl GroupCoordinatorShard {
         out
     }
 
-    /// The offset that the next record will get, as far as the shard knows.
-    pub fn log_end_offset(&self) -> i64 {
+    fn log_end_offset(&self) -> i64 {
         self.log_end_offset
     }
+}
 
+impl GroupCoordinatorShard {
     /// Number of groups.
     pub fn groups_len(&self) -> usize {
         self.groups.len()
@@ -270,7 +241,11 @@ impl GroupCoordinatorShard {
         if let Some(action) = deferred.action
             && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
         {
-            group.failed(action, error, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+            group.failed(
+                action,
+                error,
+                &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
+            );
         }
         out
     }

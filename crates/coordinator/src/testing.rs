@@ -20,6 +20,7 @@ use ottla_protocol::messages::{
 };
 use ottla_protocol::{ErrorCode, Str, Uuid, encode_versioned};
 
+use crate::coordinator_shard::CoordinatorShard;
 use crate::records::{GroupRecord, decode_record};
 use crate::{
     Append, Appended, CoordinatorRecord, CoordinatorResult, CoordinatorRuntime, GroupCoordinatorConfig,
@@ -91,7 +92,7 @@ impl World {
     pub fn load(config: Arc<GroupCoordinatorConfig>, mut log: MemoryLog, now_ms: i64) -> Self {
         let shard = replayed(&config, &log);
         let high_watermark = log.high_watermark;
-        let (runtime, outcome) = CoordinatorRuntime::new(&config, shard, high_watermark, &mut log, now_ms);
+        let (runtime, outcome) = CoordinatorRuntime::new(shard, None, high_watermark, &mut log, now_ms);
         // Ids differ from those of before a restart.
         let last_uuid = (log.records.len() as u64, 0);
         let mut world = Self {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ottla_protocol::Str;
 
-/// What a timer is for. At most one timer is armed per key; arming it again replaces the deadline.
+/// What a timer of the group coordinator is for. At most one timer is armed per key; arming it again replaces the
+/// deadline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimerKey {
     /// The session of a classic member, or of one that was given a member id and has yet to join with it.
@@ -30,33 +31,39 @@ pub enum TimerKey {
 
 /// An order to the driver's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TimerAction {
+pub enum TimerAction<K = TimerKey> {
     /// Call `on_timer(key)` at `deadline_ms` (Unix milliseconds) or soon after, unless the key is armed anew
     /// or cancelled before.
     Schedule {
         /// What to arm.
-        key: TimerKey,
+        key: K,
         /// When, in Unix milliseconds.
         deadline_ms: i64,
     },
     /// Forget the key, armed or not.
     Cancel {
         /// What to forget.
-        key: TimerKey,
+        key: K,
     },
 }
 
 /// The armed timers of one shard, in order of their deadlines. Equal deadlines fire in the order of arming.
-#[derive(Clone, Debug, Default)]
-pub struct TimerQueue {
-    by_deadline: BTreeMap<(i64, u64), TimerKey>,
-    by_key: BTreeMap<TimerKey, (i64, u64)>,
+#[derive(Clone, Debug)]
+pub struct TimerQueue<K = TimerKey> {
+    by_deadline: BTreeMap<(i64, u64), K>,
+    by_key: BTreeMap<K, (i64, u64)>,
     armed: u64,
 }
 
-impl TimerQueue {
+impl<K> Default for TimerQueue<K> {
+    fn default() -> Self {
+        Self { by_deadline: BTreeMap::new(), by_key: BTreeMap::new(), armed: 0 }
+    }
+}
+
+impl<K: Clone + Ord> TimerQueue<K> {
     /// Carries an order out.
-    pub fn apply(&mut self, action: TimerAction) {
+    pub fn apply(&mut self, action: TimerAction<K>) {
         match action {
             TimerAction::Schedule { key, deadline_ms } => {
                 self.cancel(&key);
@@ -75,12 +82,12 @@ impl TimerQueue {
     }
 
     /// When `key` fires, in Unix milliseconds, if it is armed.
-    pub fn deadline_ms(&self, key: &TimerKey) -> Option<i64> {
+    pub fn deadline_ms(&self, key: &K) -> Option<i64> {
         self.by_key.get(key).map(|(deadline_ms, _)| *deadline_ms)
     }
 
     /// Takes the next timer whose deadline is not after `now_ms`.
-    pub fn pop_expired(&mut self, now_ms: i64) -> Option<TimerKey> {
+    pub fn pop_expired(&mut self, now_ms: i64) -> Option<K> {
         if self.next_deadline_ms()? > now_ms {
             return None;
         }
@@ -105,7 +112,7 @@ impl TimerQueue {
         self.by_key.clear();
     }
 
-    fn cancel(&mut self, key: &TimerKey) {
+    fn cancel(&mut self, key: &K) {
         if let Some(at) = self.by_key.remove(key) {
             self.by_deadline.remove(&at);
         }

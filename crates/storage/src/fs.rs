@@ -98,9 +98,19 @@ pub fn read_up_to(file: &File, buf: &mut [u8], position: u64) -> io::Result<usiz
 /// Replaces `path` by `content`, so that a crash leaves either the old file or the new one. With `sync`
 /// this holds for a power failure, too; without, only for the end of the process.
 pub fn replace_file(path: &Path, content: &[u8], sync: bool) -> io::Result<()> {
-    let temporary = with_suffix(path, ".tmp");
+    replace_file_with(path, ".tmp", sync, |file| file.write_all(content))
+}
+
+/// As [`replace_file`], for what is written piece by piece. Until it is whole the file's name ends in `suffix`.
+pub fn replace_file_with(
+    path: &Path,
+    suffix: &str,
+    sync: bool,
+    content: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let temporary = with_suffix(path, suffix);
     let mut file = File::create(&temporary)?;
-    file.write_all(content)?;
+    content(&mut file)?;
     if sync {
         file.sync_data()?;
     }

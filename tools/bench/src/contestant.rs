@@ -219,6 +219,11 @@ pub struct Broker<'a> {
 }
 
 impl<'a> Broker<'a> {
+    /// Where its logs are.
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// Id of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -13,7 +13,7 @@
 //! | `perf_tools` | Kafka's own producer and consumer benchmarks as clients |
 //! | `work` | rows of the table in slices on running brokers |
 //! | `episode` | rows that start brokers of their own |
-//! | `rotation`, `smoke` | turns of two; a short run that judges nothing |
+//! | `rotation`, `smoke`, `soak` | turns of two; a short run that judges nothing; a long one under everything at once |
 //! | `metric`, `histogram`, `stats`, `report` | numbers, ratios, tables, pictures |
 
 mod contestant;
@@ -32,6 +32,7 @@ mod process;
 mod report;
 mod rotation;
 mod smoke;
+mod soak;
 mod stats;
 mod topic;
 mod wire;
@@ -71,6 +72,10 @@ struct Args {
     /// Every row once on Ottla and on the floor, without judging: fails only when a row does.
     #[arg(long)]
     smoke: bool,
+    /// No rows, but so many minutes of load, rolling segments, compaction and clients that come and go; fails where memory or
+    /// latency grows.
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["smoke", "quick", "rows"])]
+    soak: Option<f64>,
     /// Names the rows, and does nothing.
     #[arg(long)]
     list: bool,
@@ -157,7 +162,15 @@ fn main() -> Result<()> {
         names.for_each(|name| println!("{name}"));
         return Ok(());
     }
-    let place = Workplace::new(args.dir.clone(), args.ottla.clone(), args.properties.clone())?;
+    let mut properties = args.properties.clone();
+    if args.soak.is_some() {
+        properties.extend(soak::PROPERTIES.map(str::to_string));
+    }
+    let place = Workplace::new(args.dir.clone(), args.ottla.clone(), properties)?;
+    if let Some(minutes) = args.soak {
+        let time = Duration::from_secs_f64(minutes * 60.0);
+        return soak::run(&place, args.a, time, time.div_f64(30.0).max(Duration::from_secs(1)));
+    }
     if args.smoke {
         return smoke::run(&place, &effort, &episodes, &rows);
     }

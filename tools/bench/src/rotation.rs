@@ -9,7 +9,7 @@ use crate::disturbance::{Disturbance, Limits, Watch};
 use crate::effort::Effort;
 use crate::load::batch::BatchKind;
 use crate::load::fetch::fetch;
-use crate::load::produce::{Produce, wait_until_writable};
+use crate::load::produce::{Produce, create_writable};
 use crate::machine::touch_memory;
 use crate::metric::Slice;
 use crate::report::Report;
@@ -28,8 +28,7 @@ pub fn order(rotation: usize) -> [usize; 2] {
 pub fn warm_up(brokers: &[Broker<'_>; 2], time: Duration) -> Result<()> {
     let name = "warm-up";
     for broker in brokers {
-        topic::create(broker.port, name, 1, &[]).with_context(|| broker.condition())?;
-        wait_until_writable(broker.port, name, 1).with_context(|| broker.condition())?;
+        create_writable(broker.port, name, 1, &[]).with_context(|| broker.condition())?;
     }
     let began = Instant::now();
     let mut batch_size = 16 << 10;

@@ -1,4 +1,5 @@
 //! Drivers: each owns a pure core in one task, feeds it events, performs what it asks for, and decides nothing.
 
 pub mod controller;
+pub mod coordinator;
 pub mod group_coordinator;

@@ -1,7 +1,9 @@
 //! The partitions that this broker hosts.
 
+mod end_transaction;
 mod map;
 mod partition;
 
+pub use end_transaction::EndTransaction;
 pub use map::{HostedTopic, Partitions};
 pub use partition::{AppendRefused, Partition, ReadBound, ReadRefused, ReadResult};

@@ -7,9 +7,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use ottla_protocol::records::AppendOrigin;
 use ottla_protocol::{ErrorCode, Str, Uuid};
-use ottla_storage::{
-    AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError, TransactionVersion,
-};
+use ottla_storage::{AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError};
 
 use crate::flusher::FlushWaiters;
 use crate::waiting::FetchWaiters;
@@ -172,7 +170,8 @@ impl Partition {
     /// # Errors
     /// As Kafka answers them.
     pub fn append_as_leader(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append(records, now_ms, AppendOrigin::Client)
+        let options = self.append_options(AppendOrigin::Client, now_ms);
+        self.append(records, &AppendOptions { defer_flush: true, ..options })
     }
 
     /// Makes the log durable up to `offset`, and what is durable visible: `bytes` more than before. Blocks on the disk.
@@ -193,25 +192,20 @@ impl Partition {
     /// # Errors
     /// As Kafka answers them.
     pub fn append_as_coordinator(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append(records, now_ms, AppendOrigin::Coordinator)
+        self.append(records, &self.append_options(AppendOrigin::Coordinator, now_ms))
     }
 
-    fn append(
+    pub(super) fn append_options(&self, origin: AppendOrigin, now_ms: i64) -> AppendOptions {
+        AppendOptions { leader_epoch: self.leader_epoch(), origin, now_ms, ..Default::default() }
+    }
+
+    pub(super) fn append(
         &self,
         records: &Bytes,
-        now_ms: i64,
-        origin: AppendOrigin,
+        options: &AppendOptions,
     ) -> Result<AppendInfo, AppendRefused> {
         let log = self.log().map_err(AppendRefused::plain)?;
-        let options = AppendOptions {
-            leader_epoch: self.leader_epoch(),
-            origin,
-            now_ms,
-            transaction_version: TransactionVersion::Legacy,
-            defer_flush: origin == AppendOrigin::Client,
-            ..Default::default()
-        };
-        let info = log.append_as_leader(records, &options).map_err(|why| refused(why, &log))?;
+        let info = log.append_as_leader(records, options).map_err(|why| refused(why, &log))?;
         // The only replica is in sync with itself: what is appended is replicated.
         if !info.flush_due && log.maybe_increment_high_watermark(info.last_offset + 1) {
             self.fetch_waiters.bytes_added(info.size);

@@ -51,8 +51,8 @@ impl<'a> GroupConfig<'a> {
 
     /// `share.assignment.interval.ms`
     pub fn share_assignment_interval_ms(&self) -> i32 {
-        let bounds = self
-            .cluster_wide("group.share.assignment.interval.ms", self.config.share.assignment_interval_ms);
+        let bounds =
+            self.cluster_wide("group.share.assignment.interval.ms", self.config.share.assignment_interval_ms);
         self.bounded("share.assignment.interval.ms", bounds)
     }
 
@@ -68,10 +68,8 @@ impl<'a> GroupConfig<'a> {
 
     /// `streams.assignment.interval.ms`
     pub fn streams_assignment_interval_ms(&self) -> i32 {
-        let bounds = self.cluster_wide(
-            "group.streams.assignment.interval.ms",
-            self.config.streams.assignment_interval_ms,
-        );
+        let bounds = self
+            .cluster_wide("group.streams.assignment.interval.ms", self.config.streams.assignment_interval_ms);
         self.bounded("streams.assignment.interval.ms", bounds)
     }
 

@@ -191,7 +191,11 @@ impl PartitionLog {
         let mut state = self.state.lock();
         if state.tail.drop_if_idle() {
             let dir = state.dir.clone();
-            if let Some(active) = state.segments.last_mut() {
+            // With `preallocate` the blocks were asked for.
+            let keeps_blocks = state.config.preallocate;
+            if let Some(active) = state.segments.last_mut()
+                && !keeps_blocks
+            {
                 // What is not given back now, is when the segment is closed.
                 let _ = active.release_reserve(self.env(&dir));
             }

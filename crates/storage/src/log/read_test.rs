@@ -144,6 +144,20 @@ fn the_tail_is_bounded() {
 }
 
 #[test]
+fn an_idle_log_keeps_the_blocks_that_it_was_asked_to_preallocate() {
+    use std::os::unix::fs::MetadataExt;
+
+    let segment_bytes = 4 << 20;
+    let f = Fixture::with(LogConfig { segment_bytes, preallocate: true, ..Default::default() });
+    f.append(&record(10));
+    f.log.trim_memory();
+    f.log.trim_memory();
+    let dir = f.log.state.lock().dir.clone();
+    let file = std::fs::metadata(dir.join("00000000000000000000.log")).expect("stat");
+    assert!(file.blocks() * 512 >= u64::from(segment_bytes), "{} blocks", file.blocks());
+}
+
+#[test]
 fn small_batches_come_in_few_pieces() {
     let f = Fixture::new();
     for _ in 0..500 {

@@ -47,7 +47,7 @@ impl Segment {
         config: &LogConfig,
     ) -> io::Result<()> {
         if !self.has_files {
-            self.create_files(env)?;
+            self.create_files(env, config)?;
         }
         let file = self.log_file(env)?;
         self.reserve(env, &file, parts.iter().map(|part| part.len()).sum(), config.segment_bytes);

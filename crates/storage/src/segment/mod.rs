@@ -93,19 +93,19 @@ impl Segment {
         now_ms: i64,
     ) -> io::Result<Self> {
         let mut segment = Self::open(base_offset, &FileSizes::default(), config, now_ms);
-        segment.create_files(env)?;
-        if config.preallocate {
-            env.disk.reserve(&*segment.log_file(env)?, 0, u64::from(config.segment_bytes))?;
-            segment.reserved = config.segment_bytes;
-        }
+        segment.create_files(env, config)?;
         Ok(segment)
     }
 
-    fn create_files(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
+    fn create_files(&mut self, env: SegmentEnv<'_>, config: &LogConfig) -> io::Result<()> {
         self.log.create(env, self.base_offset, LOG_SUFFIX)?;
         self.offsets.create(env)?;
         self.times.create(env)?;
         self.has_files = true;
+        if config.preallocate {
+            env.disk.reserve(&*self.log_file(env)?, 0, u64::from(config.segment_bytes))?;
+            self.reserved = config.segment_bytes;
+        }
         Ok(())
     }
 

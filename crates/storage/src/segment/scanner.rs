@@ -117,20 +117,10 @@ impl<'f> Scanner<'f> {
         Ok(Some(batch))
     }
 
-    /// An error unless the batch's CRC is right. Reads the batch in pieces when it is larger than the buffer.
+    /// An error unless the batch's CRC is right.
     pub fn check_crc(&mut self, batch: &ScannedBatch) -> Result<(), ScanError> {
-        let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
-        let mut at = batch.position + CRC_COVERS_FROM as u32;
-        while at < batch.end() {
-            let want = ((batch.end() - at) as usize).min(self.buffer_size);
-            let piece = self.bytes_at(at, want)?;
-            if piece.is_empty() {
-                break;
-            }
-            digest.update(piece);
-            at += piece.len() as u32;
-        }
-        let computed = digest.finalize() as u32;
+        let from = batch.position + CRC_COVERS_FROM as u32;
+        let computed = self.crc_of(CrcAlgorithm::Crc32Iscsi, from, batch.end())?;
         let stored = batch.header.crc();
         if computed == stored {
             return Ok(());
@@ -146,8 +136,18 @@ impl<'f> Scanner<'f> {
         let size = header.get(8..).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_be_bytes(*b));
         let stored = header.get(12..).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_be_bytes(*b));
         let end = position.saturating_add(12).saturating_add(size).min(self.end);
-        let mut digest = Digest::new(CrcAlgorithm::Crc32IsoHdlc);
-        let mut at = position + OLD_HEADER_SIZE as u32;
+        let from = position + OLD_HEADER_SIZE as u32;
+        let computed = self.crc_of(CrcAlgorithm::Crc32IsoHdlc, from, end)?;
+        if computed != stored || size < OLD_HEADER_SIZE as u32 {
+            source = RecordsError::InvalidCrc { stored, computed };
+        }
+        Ok(ScanError::Invalid { position, source })
+    }
+
+    /// The CRC of what lies between two positions, read in pieces when it is larger than the buffer.
+    fn crc_of(&mut self, algorithm: CrcAlgorithm, from: u32, end: u32) -> io::Result<u32> {
+        let mut digest = Digest::new(algorithm);
+        let mut at = from;
         while at < end {
             let want = ((end - at) as usize).min(self.buffer_size);
             let piece = self.bytes_at(at, want)?;
@@ -157,11 +157,7 @@ impl<'f> Scanner<'f> {
             digest.update(piece);
             at += piece.len() as u32;
         }
-        let computed = digest.finalize() as u32;
-        if computed != stored || size < OLD_HEADER_SIZE as u32 {
-            source = RecordsError::InvalidCrc { stored, computed };
-        }
-        Ok(ScanError::Invalid { position, source })
+        Ok(digest.finalize() as u32)
     }
 
     /// All bytes of a control batch; none when it is too large to be one.

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::Episode;
 use crate::contestant::{Kind, Workplace};
 use crate::load::batch::BatchKind;
-use crate::load::produce::{Produce, wait_until_writable};
+use crate::load::produce::{Produce, create_writable, wait_until_writable};
 use crate::metric::{Metric, Slice};
 use crate::process::{cpu_seconds, memory_mb};
 use crate::topic;
@@ -52,8 +52,7 @@ impl Episode for Partitions {
         for name in &names {
             wait_until_writable(port, name, each)?;
         }
-        topic::create(port, "few", 10, &[])?;
-        wait_until_writable(port, "few", 10)?;
+        create_writable(port, "few", 10, &[])?;
         thread::sleep(self.idle);
         let (rss, _) = memory_mb(broker.pid())?;
         let cpu_before = cpu_seconds(broker.pid())?;

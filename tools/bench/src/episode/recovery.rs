@@ -7,9 +7,8 @@ use anyhow::{Context, Result, ensure};
 use super::Episode;
 use crate::contestant::{Kind, Workplace};
 use crate::load::batch::BatchKind;
-use crate::load::produce::{Produce, SINGLE, wait_until_writable};
+use crate::load::produce::{Produce, SINGLE, create_writable, wait_until_writable};
 use crate::metric::{Metric, Slice};
-use crate::topic;
 use crate::work::KIB;
 
 const TOPIC: &str = "recovery";
@@ -27,8 +26,7 @@ impl Episode for Recovery {
 
     fn once(&self, place: &Workplace, kind: Kind) -> Result<Vec<Slice>> {
         let broker = place.start(kind, "recovery")?;
-        topic::create(broker.port, TOPIC, 1, &[])?;
-        wait_until_writable(broker.port, TOPIC, 1)?;
+        create_writable(broker.port, TOPIC, 1, &[])?;
         let before = SINGLE.once(broker.port, TOPIC)? + 1;
         let load = Produce { batch: BatchKind::plain(KIB, 64 * KIB), acks: -1, in_flight: 5 };
         let moved = load.run(broker.port, TOPIC, Duration::from_secs(300), self.bytes)?;

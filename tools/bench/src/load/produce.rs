@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::Moved;
 use super::batch::{BatchKind, acknowledged, produce_frame};
 use crate::histogram::Histogram;
-use crate::topic::TIMEOUT;
+use crate::topic::{self, Setting, TIMEOUT};
 use crate::wire::{Connection, set_correlation_id};
 
 /// A load of one producer.
@@ -132,6 +132,12 @@ impl Produce {
 
 /// A record so small that it hardly counts.
 pub const SINGLE: Produce = Produce { batch: BatchKind::plain(1, 0), acks: -1, in_flight: 1 };
+
+/// A topic that takes records already.
+pub fn create_writable(port: u16, topic: &str, partitions: usize, settings: &[Setting]) -> Result<()> {
+    topic::create(port, topic, partitions, settings)?;
+    wait_until_writable(port, topic, partitions)
+}
 
 /// Writes single records until one is acknowledged: a leader can take a moment to know that it leads.
 pub fn wait_until_writable(port: u16, topic: &str, partitions: usize) -> Result<()> {

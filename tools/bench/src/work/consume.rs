@@ -11,7 +11,7 @@ use crate::contestant::Broker;
 use crate::load::Moved;
 use crate::load::batch::{BatchKind, acknowledged, produce_frame};
 use crate::load::fetch::{Consumer, fetch};
-use crate::load::produce::{Produce, wait_until_writable};
+use crate::load::produce::{Produce, create_writable};
 use crate::metric::Slice;
 use crate::wire::{Connection, set_correlation_id};
 use crate::{perf_tools, topic};
@@ -44,8 +44,7 @@ impl Work for Consume {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        topic::create(broker.port, topic, 1, &[])?;
-        wait_until_writable(broker.port, topic, 1)?;
+        create_writable(broker.port, topic, 1, &[])?;
         let load = Produce { batch: BatchKind::plain(KIB, 64 * KIB), acks: 1, in_flight: 4 };
         load.run(broker.port, topic, Duration::from_secs(60), FILLED_BYTES)?;
         Ok(())
@@ -85,8 +84,7 @@ impl Work for Tail {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        topic::create(broker.port, topic, 1, &[])?;
-        wait_until_writable(broker.port, topic, 1)
+        create_writable(broker.port, topic, 1, &[])
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {

@@ -9,7 +9,7 @@ use super::{KIB, SLICE_BYTES_MAX, Work, acks_text, with_cpu};
 use crate::contestant::{Broker, Kind};
 use crate::load::batch::{BatchKind, now_ms};
 use crate::load::fixed_rate::FixedRate;
-use crate::load::produce::{Produce, wait_until_writable};
+use crate::load::produce::{Produce, create_writable};
 use crate::metric::{Metric, Slice};
 use crate::topic;
 
@@ -29,8 +29,7 @@ impl Work for OneAtATime {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        topic::create(broker.port, topic, 1, &[])?;
-        wait_until_writable(broker.port, topic, 1)
+        create_writable(broker.port, topic, 1, &[])
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
@@ -56,8 +55,7 @@ impl Work for FixedRateRow {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        topic::create(broker.port, topic, Self::PARTITIONS, &[])?;
-        wait_until_writable(broker.port, topic, Self::PARTITIONS)
+        create_writable(broker.port, topic, Self::PARTITIONS, &[])
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
@@ -91,15 +89,13 @@ impl Work for Quiet {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        topic::create(broker.port, topic, 1, &[])?;
-        wait_until_writable(broker.port, topic, 1)
+        create_writable(broker.port, topic, 1, &[])
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
         let (port, time) = (broker.port, time.min(Self::TIME_MAX));
         let loud_topic = format!("{topic}-loud-{}", now_ms());
-        topic::create(port, &loud_topic, 1, &[])?;
-        wait_until_writable(port, &loud_topic, 1)?;
+        create_writable(port, &loud_topic, 1, &[])?;
         let quiet = Produce { batch: BatchKind::plain(KIB, 0), acks: -1, in_flight: 1 };
         let loud = Produce { batch: BatchKind::plain(KIB, 256 * KIB), acks: -1, in_flight: 5 };
         // A little longer than the other.

@@ -8,10 +8,9 @@ use ottla_protocol::records::Compression;
 use super::{KIB, MIB, SLICE_BYTES_MAX, Work, acks_text, by_bytes, by_count, size_text, with_cpu};
 use crate::contestant::{Broker, Kind};
 use crate::load::batch::BatchKind;
-use crate::load::produce::{Produce, wait_until_writable};
+use crate::load::produce::{Produce, create_writable};
 use crate::metric::{Metric, Slice};
 use crate::perf_tools::ProducerPerformance;
-use crate::topic;
 
 /// With Kafka's own tool: what a real application costs.
 pub struct JavaProduce {
@@ -38,8 +37,7 @@ impl Work for JavaProduce {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        topic::create(broker.port, topic, 1, &[])?;
-        wait_until_writable(broker.port, topic, 1)
+        create_writable(broker.port, topic, 1, &[])
     }
 
     /// So many records that both contestants do the same work.
@@ -95,8 +93,7 @@ impl Work for OwnProduce {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        topic::create(broker.port, topic, 1, &[])?;
-        wait_until_writable(broker.port, topic, 1)
+        create_writable(broker.port, topic, 1, &[])
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {

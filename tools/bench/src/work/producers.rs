@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{KIB, Work, with_cpu};
 use crate::contestant::{Broker, Kind};
 use crate::load::batch::BatchKind;
-use crate::load::produce::wait_until_writable;
+use crate::load::produce::create_writable;
 use crate::load::swarm::Swarm;
 use crate::metric::{Metric, Slice};
 use crate::process::cpu_seconds;
@@ -50,8 +50,7 @@ impl Work for Producers {
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
         let settings: &[topic::Setting] = if self.flushed { &[("flush.messages", "1")] } else { &[] };
-        topic::create(broker.port, topic, self.partitions, settings)?;
-        wait_until_writable(broker.port, topic, self.partitions)
+        create_writable(broker.port, topic, self.partitions, settings)
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {

@@ -1,10 +1,11 @@
 //! The file `quorum-state` beside the metadata log: epoch and vote, as Kafka's `FileQuorumStateStore` keeps them.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use ottla_protocol::Uuid;
+use ottla_storage::fs::replace_file;
 use serde_json::{Value, json};
 
 const FILE_NAME: &str = "quorum-state";
@@ -76,12 +77,7 @@ impl QuorumState {
                 "data_version": 1,
             })
         };
-        let temporary = dir.join(format!("{FILE_NAME}.tmp"));
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(value.to_string().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, dir.join(FILE_NAME))?;
-        fs::File::open(dir)?.sync_all()
+        replace_file(&dir.join(FILE_NAME), value.to_string().as_bytes(), true)
     }
 }
 

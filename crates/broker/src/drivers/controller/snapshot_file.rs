@@ -9,6 +9,7 @@ use ottla_metadata::VersionedRecord;
 use ottla_protocol::encode_message;
 use ottla_protocol::messages::{KRaftVersionRecord, SnapshotFooterRecord, SnapshotHeaderRecord};
 use ottla_protocol::records::{BatchBuilder, BatchOptions, ControlRecordType, control_batch};
+use ottla_storage::fs::replace_file_with;
 
 use super::metadata_log::BATCH_BYTES_MAX;
 
@@ -124,14 +125,10 @@ impl<W: Write> SnapshotWriter<W> {
 pub fn create(
     dir: &Path,
     name: &str,
-    content: impl FnOnce(BufWriter<File>) -> io::Result<BufWriter<File>>,
+    content: impl FnOnce(BufWriter<&mut File>) -> io::Result<BufWriter<&mut File>>,
 ) -> io::Result<PathBuf> {
-    let temporary = dir.join(format!("{name}{PARTIAL_SUFFIX}"));
-    let file = content(BufWriter::new(File::create(&temporary)?))?;
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     let path = dir.join(name);
-    std::fs::rename(&temporary, &path)?;
-    File::open(dir)?.sync_all()?;
+    replace_file_with(&path, PARTIAL_SUFFIX, true, |file| content(BufWriter::new(file))?.flush())?;
     Ok(path)
 }
 

@@ -69,14 +69,6 @@ pub struct SnapshotJob {
     image: Arc<MetadataImage>,
     quorum: QuorumRecords,
     now_ms: i64,
-    /// What is in it once it is written.
-    new_bytes: u64,
-}
-
-/// A snapshot that was written.
-pub struct SnapshotTaken {
-    snapshot: KnownSnapshot,
-    new_bytes: u64,
 }
 
 impl SnapshotJob {
@@ -84,7 +76,7 @@ impl SnapshotJob {
     ///
     /// # Errors
     /// When the disk fails, or the metadata can't be said at its own version.
-    pub fn run(self) -> io::Result<SnapshotTaken> {
+    pub fn run(self) -> io::Result<KnownSnapshot> {
         let provenance = self.image.provenance;
         let id = SnapshotId {
             end_offset: provenance.last_contained_offset + 1,
@@ -104,7 +96,7 @@ impl SnapshotJob {
             writer.finish()
         })?;
         let bytes = path.metadata()?.len();
-        Ok(SnapshotTaken { snapshot: KnownSnapshot { id, bytes, log_time_ms }, new_bytes: self.new_bytes })
+        Ok(KnownSnapshot { id, bytes, log_time_ms })
     }
 }
 
@@ -119,10 +111,10 @@ impl MetadataLog {
             return None;
         }
         // Whatever becomes of it, the next is due when as much has come again.
-        let new_bytes = std::mem::take(&mut state.new_bytes);
+        state.new_bytes = 0;
         state.since_ms = now_ms;
         let quorum = self.quorum.clone();
-        Some(SnapshotJob { dir: self.dir().to_path_buf(), image: image.clone(), quorum, now_ms, new_bytes })
+        Some(SnapshotJob { dir: self.dir().to_path_buf(), image: image.clone(), quorum, now_ms })
     }
 
     /// A snapshot was written, or could not be: removes what retention does not ask to keep.
@@ -131,13 +123,13 @@ impl MetadataLog {
     /// When the disk fails.
     pub fn snapshot_taken(
         &mut self,
-        outcome: io::Result<SnapshotTaken>,
+        outcome: io::Result<KnownSnapshot>,
         now_ms: i64,
     ) -> Result<(), MetadataLogError> {
         match outcome {
-            Ok(SnapshotTaken { snapshot, new_bytes }) => {
+            Ok(snapshot) => {
                 tracing::info!(
-                    "snapshot {} of the metadata: {} bytes in place of {new_bytes}",
+                    "snapshot {} of the metadata: {} bytes",
                     snapshot.id.file_name(),
                     snapshot.bytes
                 );

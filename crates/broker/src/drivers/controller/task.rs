@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::metadata_log::{MetadataLog, MetadataLogError};
-use super::take_snapshot::SnapshotTaken;
+use super::snapshots::KnownSnapshot;
 use super::{Operation, Request, Respond, Shared};
 use crate::clock::now_ms;
 use crate::fatal::Fatal;
@@ -36,11 +36,11 @@ pub(super) struct ControllerTask {
     pub(super) random: Random,
     pub(super) fatal: Fatal,
     /// The snapshot that is being written.
-    pub(super) snapshot: Option<JoinHandle<io::Result<SnapshotTaken>>>,
+    pub(super) snapshot: Option<JoinHandle<io::Result<KnownSnapshot>>>,
 }
 
 /// Waits for the snapshot that is being written; for ever if there is none.
-async fn finished(snapshot: &mut Option<JoinHandle<io::Result<SnapshotTaken>>>) -> io::Result<SnapshotTaken> {
+async fn finished(snapshot: &mut Option<JoinHandle<io::Result<KnownSnapshot>>>) -> io::Result<KnownSnapshot> {
     let Some(handle) = snapshot else { return std::future::pending().await };
     let outcome = handle.await.unwrap_or_else(|why| Err(io::Error::other(why)));
     *snapshot = None;
@@ -91,7 +91,7 @@ impl ControllerTask {
         }
     }
 
-    fn end_snapshot(&mut self, outcome: io::Result<SnapshotTaken>) {
+    fn end_snapshot(&mut self, outcome: io::Result<KnownSnapshot>) {
         if let Err(why) = self.log.snapshot_taken(outcome, now_ms()) {
             tracing::error!(%why, "old metadata could not be removed");
         }

@@ -31,7 +31,10 @@ impl GroupCoordinatorShard {
             _ if request.group_id.is_empty() => Err(ErrorCode::InvalidGroupId),
             Some(Group::Classic(group)) => {
                 let members = members_of(context.api_version, request);
-                group.leave(&members, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out })
+                group.leave(
+                    &members,
+                    &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
+                )
             }
             None => Err(ErrorCode::UnknownMemberId),
         };

@@ -16,7 +16,7 @@ const SKIP_ASSIGNMENT_VERSION_MIN: i16 = 9;
 
 /// A static member whose new id is being written. Holds what is needed to go back.
 #[derive(Debug)]
-pub(crate) struct StaticReplacement {
+pub struct StaticReplacement {
     old_member_id: Str,
     new_member_id: Str,
     old_protocols: Vec<MemberProtocol>,

@@ -50,7 +50,11 @@ impl GroupCoordinatorShard {
         }
         match self.groups.get_mut(&request.group_id) {
             Some(Group::Classic(group)) if !group.is_empty() => {
-                group.sync(request, reply_id, &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out });
+                group.sync(
+                    request,
+                    reply_id,
+                    &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
+                );
             }
             _ => out.reply(reply_id, Reply::SyncGroup(sync_error(ErrorCode::UnknownMemberId))),
         }

@@ -12,7 +12,7 @@ use crate::result::GroupEvent;
 
 /// What waits for a record of a classic group.
 #[derive(Debug)]
-pub(crate) enum ClassicAction {
+pub enum ClassicAction {
     /// A group was created by its first JoinGroup.
     GroupCreated { group_id: Str },
     /// The last member is gone.

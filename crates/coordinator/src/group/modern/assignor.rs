@@ -80,5 +80,8 @@ pub(crate) fn owned_topic_partitions<T>(
     assignment: &Assignment,
     make: impl Fn(Uuid, Vec<i32>) -> T,
 ) -> Vec<T> {
-    assignment.iter().map(|(topic_id, partitions)| make(*topic_id, partitions.iter().copied().collect())).collect()
+    assignment
+        .iter()
+        .map(|(topic_id, partitions)| make(*topic_id, partitions.iter().copied().collect()))
+        .collect()
 }

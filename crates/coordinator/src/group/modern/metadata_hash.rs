@@ -23,11 +23,7 @@ pub(crate) struct TopicHashes(BTreeMap<Str, (Arc<TopicImage>, u64)>);
 
 impl TopicHashes {
     /// The hash of a group that reads `names`, of which only those that exist count. 0: none does.
-    pub fn group_hash<'n>(
-        &mut self,
-        names: impl IntoIterator<Item = &'n Str>,
-        image: &MetadataImage,
-    ) -> i64 {
+    pub fn group_hash<'n>(&mut self, names: impl IntoIterator<Item = &'n Str>, image: &MetadataImage) -> i64 {
         // Java compares texts by UTF-16 units; topic names are ASCII, where that makes no difference.
         let mut hashes: BTreeMap<&Str, u64> = BTreeMap::new();
         for name in names {

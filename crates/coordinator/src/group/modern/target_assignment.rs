@@ -2,9 +2,7 @@
 
 use ottla_protocol::Str;
 
-use super::assignor::{
-    Assignment, GroupAssignment, GroupSpec, PartitionAssignor, PartitionAssignorError,
-};
+use super::assignor::{Assignment, GroupAssignment, GroupSpec, PartitionAssignor, PartitionAssignorError};
 use super::topics::TopicResolver;
 
 /// What an assignor came to.

@@ -213,7 +213,7 @@ fn state_is_deleted_by_request_and_with_its_topic() {
     assert_eq!((world.log.len(), world.shard.partitions_len()), (3, 1));
     let mut without = image();
     without.replay(&MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id: TOPIC })).unwrap();
-    let result = world.shard.set_metadata(Arc::new(without), 0);
+    let result = world.shard.on_metadata(Arc::new(without), 0);
     world.perform(result);
     assert_eq!(world.shard.partitions_len(), 0);
 }

@@ -96,20 +96,6 @@ impl ShareCoordinatorShard {
         }
     }
 
-    /// The metadata has changed: forgets partitions of topics that were deleted (`maybeCleanupShareState`).
-    pub fn on_metadata(&mut self, image: Arc<MetadataImage>) -> CoordinatorResult<Self> {
-        let before = std::mem::replace(&mut self.image, image);
-        let mut out = CoordinatorResult::default();
-        let is_deleted = |key: &&SharePartitionKey| {
-            before.topics.topic_by_id(key.topic_id).is_some()
-                && self.image.topics.topic_by_id(key.topic_id).is_none()
-        };
-        let deleted = self.partitions.keys().filter(is_deleted);
-        out.records.extend(deleted.filter_map(|key| tombstone(key).ok()));
-        out.write.atomic = false;
-        out
-    }
-
     /// What is known of a share partition.
     pub fn partition_state(&self, key: &SharePartitionKey) -> Option<&PartitionState> {
         self.partitions.get(key).map(|tracked| &tracked.state)
@@ -247,6 +233,20 @@ impl CoordinatorShard for ShareCoordinatorShard {
 
     fn on_high_watermark(&mut self, high_watermark: i64) {
         self.high_watermark = self.high_watermark.max(high_watermark);
+    }
+
+    /// Forgets partitions of topics that were deleted (`maybeCleanupShareState`).
+    fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult<Self> {
+        let before = std::mem::replace(&mut self.image, image);
+        let mut out = CoordinatorResult::default();
+        let is_deleted = |key: &&SharePartitionKey| {
+            before.topics.topic_by_id(key.topic_id).is_some()
+                && self.image.topics.topic_by_id(key.topic_id).is_none()
+        };
+        let deleted = self.partitions.keys().filter(is_deleted);
+        out.records.extend(deleted.filter_map(|key| tombstone(key).ok()));
+        out.write.atomic = false;
+        out
     }
 
     fn on_loaded(&mut self, now_ms: i64) -> CoordinatorResult<Self> {

@@ -129,7 +129,10 @@ impl SharePartition {
             now_ms,
         };
         self.acquire_range(&mut acquiring);
-        self.without_aborted(request, acquiring.taken)
+        let taken = self.without_aborted(request, acquiring.taken);
+        // What was archived on the way may have been the first in flight.
+        self.update_offsets();
+        taken
     }
 
     /// Last offset and number of records that may be acquired now: beyond the limit of locks only what is in
@@ -302,6 +305,7 @@ impl SharePartition {
         if fetch_offset >= base_offset {
             return;
         }
+        self.close_gap(fetch_offset, base_offset);
         let from = self.batch_key_at(fetch_offset).unwrap_or(fetch_offset);
         if self.archive_records(from, fetch_offset, base_offset, RecordState::Available, true) {
             self.find_next_fetch_offset = true;

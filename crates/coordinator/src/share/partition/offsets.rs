@@ -22,6 +22,10 @@ impl SharePartition {
             Some(offset) => offset,
             None => {
                 self.find_next_fetch_offset = false;
+                // There is no gap left either, which may be what the start offset has waited for.
+                if self.gap_window.take().is_some() && self.update_offsets() {
+                    return self.next_fetch_offset();
+                }
                 after_last
             }
         }
@@ -59,6 +63,7 @@ impl SharePartition {
         self.start_offset = log_start_offset;
         self.complete_fewer(removed);
         self.end_offset = self.end_offset.max(self.start_offset);
+        self.update_offsets();
     }
 
     /// Archives records in `state` from `first_offset` up to `end_offset`, exclusive, in the batches from
@@ -126,8 +131,7 @@ impl SharePartition {
             let next = self.batches.range(last_done + 1..).next().map(|(key, _)| *key);
             let next = next.unwrap_or(last_done + 1);
             let start_offset = self.start_offset.max(next);
-            let gap = self.gap_window.filter(|_| self.is_gap_window_active());
-            let gap_start = gap.map_or(i64::MAX, |gap| gap.gap_start_offset);
+            let gap_start = self.gap_start_offset().unwrap_or(i64::MAX);
             self.start_offset = self.start_offset.max(start_offset.min(gap_start));
             next
         } else {
@@ -165,14 +169,29 @@ impl SharePartition {
         }
     }
 
+    /// Between these offsets there is nothing in the log: no gap either.
+    pub(super) fn close_gap(&mut self, fetch_offset: i64, base_offset: i64) {
+        if let Some(gap) = &mut self.gap_window
+            && (fetch_offset..base_offset).contains(&gap.gap_start_offset.max(self.start_offset))
+        {
+            gap.gap_start_offset = base_offset;
+        }
+    }
+
+    /// Where to look for the next gap in what the persister knew.
+    fn gap_start_offset(&self) -> Option<i64> {
+        let gap = self.gap_window.filter(|_| self.is_gap_window_active())?;
+        Some(gap.gap_start_offset.max(self.start_offset))
+    }
+
     fn first_available_offset(&self) -> Option<i64> {
-        let mut gap = self.gap_window.filter(|_| self.is_gap_window_active());
+        let mut gap_start_offset = self.gap_start_offset();
         for (key, batch) in &self.batches {
-            if let Some(gap) = &mut gap {
-                if *key > gap.gap_start_offset {
-                    return Some(gap.gap_start_offset);
+            if let Some(gap_start_offset) = &mut gap_start_offset {
+                if *key > *gap_start_offset {
+                    return Some(*gap_start_offset);
                 }
-                gap.gap_start_offset = gap.gap_start_offset.max(batch.last_offset + 1);
+                *gap_start_offset = (*gap_start_offset).max(batch.last_offset + 1);
             }
             let available = match &batch.records {
                 Records::Whole(state) => (state.is_available() && batch.last_offset >= self.start_offset)
@@ -201,10 +220,10 @@ impl SharePartition {
     /// Last offset before the first record that is not done with, and the number of those done with from the
     /// start offset on (`findLastOffsetAcknowledgedAndMetadata`).
     fn last_done(&self) -> Option<(i64, i64)> {
-        let gap = self.gap_window.filter(|_| self.is_gap_window_active());
+        let gap_start_offset = self.gap_start_offset();
         let (mut last_done, mut done) = (None, 0);
         for batch in self.batches.values() {
-            if gap.is_some_and(|gap| batch.last_offset >= gap.gap_start_offset) {
+            if gap_start_offset.is_some_and(|gap_start_offset| batch.last_offset >= gap_start_offset) {
                 break;
             }
             let last = last_done_of(batch, self.start_offset);

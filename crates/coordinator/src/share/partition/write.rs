@@ -48,7 +48,8 @@ impl SharePartition {
         self.complete(&write.state_batches, succeeded);
         let released =
             write.state_batches.iter().any(|batch| batch.delivery_state == RecordState::Available.id());
-        !succeeded || self.update_offsets() || released
+        // After a failure too: what comes back after its last delivery is archived.
+        self.update_offsets() || released || !succeeded
     }
 
     pub(super) fn pending_write(
@@ -71,6 +72,7 @@ impl SharePartition {
 
     pub(super) fn roll_back(&mut self, transitions: &Transitions) {
         self.complete(&transitions.0, false);
+        self.update_offsets();
     }
 
     fn complete(&mut self, state_batches: &[StateBatch], succeeded: bool) {
@@ -79,7 +81,7 @@ impl SharePartition {
             let Some(batch) = self.batches.get_mut(&key) else { continue };
             let was_terminal =
                 RecordState::from_id(written.delivery_state).is_some_and(RecordState::is_terminal);
-            let (mut available, mut taken_back) = (false, 0);
+            let (mut available, mut taken_back, mut archived) = (false, 0, 0);
             let start_offset = self.start_offset;
             let mut complete = |state: &mut InFlightState, first_offset: i64, last_offset: i64| {
                 if !state.is_in_transition() {
@@ -87,8 +89,11 @@ impl SharePartition {
                 }
                 state.complete(succeeded, &mut self.locks);
                 available |= state.state == RecordState::Available;
-                if !succeeded && was_terminal && !state.state.is_terminal() {
-                    taken_back += (last_offset - first_offset.max(start_offset) + 1).max(0);
+                let count = (last_offset - first_offset.max(start_offset) + 1).max(0);
+                match (was_terminal, state.state.is_terminal()) {
+                    (true, false) => taken_back += count,
+                    (false, true) => archived += count,
+                    _ => {}
                 }
             };
             let batch_first = batch.first_offset;
@@ -101,6 +106,7 @@ impl SharePartition {
             }
             self.find_next_fetch_offset |= available;
             self.complete_fewer(taken_back);
+            self.complete_more(archived);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A partition of `__consumer_offsets` as the coordinator writes it.
+//! A partition of an internal topic as its coordinator writes it.
 
 use std::sync::Arc;
 
@@ -6,24 +6,38 @@ use ottla_coordinator::{Append, Appended, RecordLog};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::{BATCH_HEADER_SIZE, BatchBuilder, BatchOptions};
 
-use crate::partitions::Partition;
+use crate::partitions::{EndTransaction, Partition};
 
 /// Room that a batch needs beside keys and values: per record at most 21 bytes of lengths and deltas. Taken off
 /// generously, because a batch that is too large is refused.
 const BATCH_OVERHEAD: usize = 4096;
 
 /// Writes the records of one shard.
-pub struct OffsetsLog {
+pub struct CoordinatorLog {
     partition: Arc<Partition>,
 }
 
-impl OffsetsLog {
+/// Where a marker was written.
+pub struct Marked {
+    /// Its offset.
+    pub offset: i64,
+    /// The partition's high watermark afterwards.
+    pub high_watermark: i64,
+}
+
+impl CoordinatorLog {
     pub(super) fn new(partition: Arc<Partition>) -> Self {
         Self { partition }
     }
+
+    /// Ends the transaction of a producer in this partition.
+    pub(super) fn end_transaction(&self, end: &EndTransaction, now_ms: i64) -> Result<Marked, ErrorCode> {
+        let info = self.partition.end_transaction(end, now_ms).map_err(|refused| refused.error)?;
+        Ok(Marked { offset: info.base_offset, high_watermark: self.partition.high_watermark() })
+    }
 }
 
-impl RecordLog for OffsetsLog {
+impl RecordLog for CoordinatorLog {
     fn append(&mut self, append: Append<'_>) -> Result<Appended, ErrorCode> {
         let mut options = BatchOptions::default();
         if let Some(producer) = append.producer {
@@ -42,8 +56,9 @@ impl RecordLog for OffsetsLog {
         let info = self.partition.append_as_coordinator(&batch, append.now_ms).map_err(|refused| {
             tracing::warn!(
                 partition = %self.partition.index,
+                topic = &*self.partition.topic,
                 error = %refused.error,
-                "records of the group coordinator were not written"
+                "records of a coordinator were not written"
             );
             refused.error
         })?;

@@ -1,9 +1,7 @@
-//! Reads a partition of `__consumer_offsets` from its start into a shard.
-
-use std::sync::Arc;
+//! Reads a partition of an internal topic from its start into a shard.
 
 use bytes::Bytes;
-use ottla_coordinator::{GroupCoordinatorConfig, GroupCoordinatorShard};
+use ottla_coordinator::CoordinatorShard;
 use ottla_protocol::records::{BatchIter, EndTransactionMarker, RecordBatch};
 
 use crate::partitions::{Partition, ReadBound};
@@ -13,15 +11,11 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Most bytes that the records of one batch may take when decompressed.
 const BATCH_BYTES_MAX: usize = 64 << 20;
 
-/// The shard of a partition. Blocks.
+/// Reads a partition into its empty shard. Blocks.
 ///
 /// # Errors
-/// In words, when the partition can't be read; its groups must not be served then.
-pub fn load(
-    config: Arc<GroupCoordinatorConfig>,
-    partition: &Partition,
-) -> Result<GroupCoordinatorShard, String> {
-    let mut shard = GroupCoordinatorShard::new(config);
+/// In words, when the partition can't be read; it must not be served then.
+pub fn load<S: CoordinatorShard>(mut shard: S, partition: &Partition) -> Result<S, String> {
     shard.on_high_watermark(partition.high_watermark());
     let mut offset = partition.log_start_offset();
     loop {
@@ -42,8 +36,8 @@ pub fn load(
     }
 }
 
-fn replay_batch(
-    shard: &mut GroupCoordinatorShard,
+fn replay_batch<S: CoordinatorShard>(
+    shard: &mut S,
     batch: &RecordBatch<'_>,
     bytes: &Bytes,
 ) -> Result<(), String> {

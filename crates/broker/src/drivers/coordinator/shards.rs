@@ -1,0 +1,257 @@
+//! The task that owns the shards.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ottla_coordinator::{CoordinatorRuntime, Outcome, ReplyId};
+use ottla_metadata::MetadataImage;
+use ottla_protocol::ErrorCode;
+use tokio::sync::mpsc;
+
+use super::load::load;
+use super::log::CoordinatorLog;
+use super::{Coordinator, DrivenShard, EachOperation, Event, Operation, Settings, Waiting};
+use crate::clock::now_ms;
+use crate::partitions::{EndTransaction, Partition};
+
+/// How long the task sleeps at most; timers ask for less.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// One partition of the topic.
+enum Shard<S: DrivenShard> {
+    /// Its records are being read.
+    Loading { partition: Arc<Partition>, since: Instant },
+    /// It is served.
+    Active { runtime: Box<CoordinatorRuntime<S>>, log: CoordinatorLog },
+    /// It could not be read.
+    Failed,
+}
+
+/// All shards of this broker.
+pub(super) struct Shards<S: DrivenShard> {
+    settings: Settings<S>,
+    /// For what this task tells itself.
+    coordinator: Coordinator<S>,
+    shards: HashMap<i32, Shard<S>>,
+    /// The metadata, for shards that are loaded later.
+    image: Option<Arc<MetadataImage>>,
+    /// Who waits for which answer.
+    waiting: HashMap<ReplyId, Waiting<S>>,
+    next_reply_id: u64,
+}
+
+impl<S: DrivenShard> Shards<S> {
+    pub(super) fn new(settings: Settings<S>, coordinator: Coordinator<S>) -> Self {
+        Self {
+            settings,
+            coordinator,
+            shards: HashMap::new(),
+            image: None,
+            waiting: HashMap::new(),
+            next_reply_id: 0,
+        }
+    }
+
+    /// Runs as long as it is polled.
+    pub(super) async fn run(mut self, mut events: mpsc::UnboundedReceiver<(Instant, Event<S>)>) {
+        loop {
+            let sleep = tokio::time::sleep(self.time_to_next_deadline(now_ms()));
+            tokio::select! {
+                event = events.recv() => match event {
+                    None => return,
+                    Some((sent, event)) => {
+                        let begun = Instant::now();
+                        self.handle(event);
+                        self.coordinator.metrics.handled(sent, begun);
+                    }
+                },
+                () = sleep => self.on_deadlines(now_ms()),
+            }
+        }
+    }
+
+    fn time_to_next_deadline(&self, now_ms: i64) -> Duration {
+        let deadlines = self.shards.values().filter_map(|shard| match shard {
+            Shard::Active { runtime, .. } => runtime.next_deadline_ms(),
+            _ => None,
+        });
+        deadlines
+            .min()
+            .map_or(IDLE, |at| Duration::from_millis(at.saturating_sub(now_ms).max(0) as u64).min(IDLE))
+    }
+
+    fn on_deadlines(&mut self, now_ms: i64) {
+        let due: Vec<i32> = self
+            .shards
+            .iter()
+            .filter(|(_, shard)| match shard {
+                Shard::Active { runtime, .. } => runtime.next_deadline_ms().is_some_and(|at| at <= now_ms),
+                _ => false,
+            })
+            .map(|(partition, _)| *partition)
+            .collect();
+        for partition in due {
+            self.on_shard(partition, |runtime, log| runtime.on_deadline(log, now_ms));
+        }
+    }
+
+    fn handle(&mut self, event: Event<S>) {
+        match event {
+            Event::Run { partition, operation, reply } => self.run_operation(partition, operation, reply),
+            Event::Look { partition, look } => match self.shards.get(&partition) {
+                Some(Shard::Active { runtime, .. }) => look(Ok(runtime.shard())),
+                other => look(Err(unavailable(other))),
+            },
+            Event::Tell { partition, operation } => self.tell(partition, operation),
+            Event::Each(operation) => self.each(operation),
+            Event::Metadata(image) => {
+                self.image = Some(image.clone());
+                self.each(Box::new(move |shard, now_ms| shard.on_metadata(image.clone(), now_ms)));
+            }
+            Event::EndTransaction { partition, end, reply } => {
+                // The client may be gone.
+                let _ = reply.send(self.end_transaction(partition, &end));
+            }
+            Event::Elected(partition) => self.elected(partition),
+            Event::Loaded { partition, shard } => self.loaded(partition, shard),
+            Event::Resigned { partition } => {
+                if let Some(Shard::Active { runtime, .. }) = self.shards.remove(&partition) {
+                    let outcome = runtime.unload(now_ms());
+                    self.finish(partition, outcome);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, partition: i32, mut operation: EachOperation<S>) {
+        let now_ms = now_ms();
+        self.on_shard(partition, |runtime, log| runtime.run(log, now_ms, |shard| operation(shard, now_ms)));
+    }
+
+    fn each(&mut self, mut operation: EachOperation<S>) {
+        let partitions: Vec<i32> = self.shards.keys().copied().collect();
+        let now_ms = now_ms();
+        for partition in partitions {
+            self.on_shard(partition, |runtime, log| {
+                runtime.run(log, now_ms, |shard| operation(shard, now_ms))
+            });
+        }
+    }
+
+    fn end_transaction(&mut self, partition: i32, end: &EndTransaction) -> Result<(), ErrorCode> {
+        let Some(Shard::Active { runtime, log }) = self.shards.get_mut(&partition) else {
+            return Err(unavailable(self.shards.get(&partition)));
+        };
+        let now_ms = now_ms();
+        let marked = log.end_transaction(end, now_ms)?;
+        let outcome = runtime.on_end_txn_marker(
+            log,
+            marked.offset,
+            end.producer_id,
+            end.marker.committed,
+            marked.high_watermark,
+            now_ms,
+        );
+        self.finish(partition, outcome);
+        Ok(())
+    }
+
+    fn run_operation(&mut self, partition: i32, operation: Operation<S>, reply: Waiting<S>) {
+        let Some(Shard::Active { .. }) = self.shards.get(&partition) else {
+            let _ = reply.send(Err(unavailable(self.shards.get(&partition))));
+            return;
+        };
+        self.next_reply_id += 1;
+        let id = ReplyId(self.next_reply_id);
+        self.waiting.insert(id, reply);
+        let now_ms = now_ms();
+        self.on_shard(partition, |runtime, log| {
+            runtime.run(log, now_ms, |shard| operation(shard, id, now_ms))
+        });
+    }
+
+    fn on_shard(
+        &mut self,
+        partition: i32,
+        f: impl FnOnce(&mut CoordinatorRuntime<S>, &mut CoordinatorLog) -> Outcome<S>,
+    ) {
+        if let Some(Shard::Active { runtime, log }) = self.shards.get_mut(&partition) {
+            let outcome = f(runtime, log);
+            self.finish(partition, outcome);
+        }
+    }
+
+    fn finish(&mut self, partition: i32, outcome: Outcome<S>) {
+        for (id, reply) in outcome.replies {
+            if let Some(waiting) = self.waiting.remove(&id) {
+                // The client may be gone.
+                let _ = waiting.send(Ok(reply));
+            }
+        }
+        outcome.events.into_iter().for_each(|event| (self.settings.on_event)(partition, event));
+        if let Some(why) = outcome.broken {
+            let name = self.settings.name;
+            tracing::error!(partition, %why, "a shard of the {name} has lost track of its log");
+            if let Some(Shard::Active { runtime, .. }) = self.shards.insert(partition, Shard::Failed) {
+                let outcome = runtime.unload(now_ms());
+                self.finish(partition, outcome);
+            }
+        }
+    }
+
+    /// Reads an empty partition at once, any other on a thread of its own: it may take long.
+    fn elected(&mut self, partition: Arc<Partition>) {
+        let index = partition.index;
+        if matches!(self.shards.get(&index), Some(Shard::Active { .. } | Shard::Loading { .. })) {
+            return;
+        }
+        let is_empty = partition.log().is_ok_and(|log| log.is_empty());
+        self.shards.insert(index, Shard::Loading { partition: partition.clone(), since: Instant::now() });
+        let (shard, coordinator) = ((self.settings.new_shard)(&partition), self.coordinator.clone());
+        if is_empty {
+            self.loaded(index, load(shard, &partition));
+            return;
+        }
+        let read = move || {
+            let shard = load(shard, &partition);
+            let _ = coordinator.send(Event::Loaded { partition: index, shard });
+        };
+        let name = format!("ottla-load-{index}");
+        if let Err(why) = std::thread::Builder::new().name(name).spawn(read) {
+            let topic = self.settings.topic;
+            tracing::error!(topic, partition = index, %why, "no thread to read a partition with");
+            self.shards.insert(index, Shard::Failed);
+        }
+    }
+
+    fn loaded(&mut self, index: i32, shard: Result<S, String>) {
+        let Some(Shard::Loading { partition, since }) = self.shards.remove(&index) else { return };
+        self.coordinator.metrics.loaded(since.elapsed(), shard.is_ok());
+        match shard {
+            Err(why) => {
+                let topic = self.settings.topic;
+                tracing::error!(topic, partition = index, %why, "a partition can't be read, and is not served");
+                self.shards.insert(index, Shard::Failed);
+            }
+            Ok(shard) => {
+                let mut log = CoordinatorLog::new(partition.clone());
+                let high_watermark = partition.high_watermark();
+                let now_ms = now_ms();
+                let image = self.image.clone();
+                let (runtime, outcome) =
+                    CoordinatorRuntime::new(shard, image, high_watermark, &mut log, now_ms);
+                self.shards.insert(index, Shard::Active { runtime: Box::new(runtime), log });
+                self.finish(index, outcome);
+            }
+        }
+    }
+}
+
+fn unavailable<S: DrivenShard>(shard: Option<&Shard<S>>) -> ErrorCode {
+    match shard {
+        Some(Shard::Loading { .. }) => ErrorCode::CoordinatorLoadInProgress,
+        Some(Shard::Failed) => ErrorCode::CoordinatorNotAvailable,
+        _ => ErrorCode::NotCoordinator,
+    }
+}
