@@ -6,7 +6,7 @@ use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableT
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::broker::Broker;
-use crate::internal_topics::CONSUMER_OFFSETS;
+use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
 
 /// Version in which the requests are made.
 const CREATE_TOPICS_VERSION: i16 = 7;
@@ -45,20 +45,22 @@ impl Broker {
     }
 
     fn creatable(&self, name: Str) -> CreatableTopic {
-        if &*name != CONSUMER_OFFSETS {
-            return CreatableTopic { name, num_partitions: -1, replication_factor: -1, ..Default::default() };
-        }
-        let groups = &self.config.groups;
         let alive = self.image().cluster.brokers().filter(|broker| !broker.fenced).count() as i16;
-        let config = |name: &'static str, value: String| CreatableTopicConfig {
-            name: Str::from_static(name),
-            value: Some(Str::from(value)),
-        };
+        let alive = alive.max(1);
+        match &*name {
+            CONSUMER_OFFSETS => self.consumer_offsets(name, alive),
+            TRANSACTION_STATE => self.transaction_state(name, alive),
+            _ => CreatableTopic { name, num_partitions: -1, replication_factor: -1, ..Default::default() },
+        }
+    }
+
+    fn consumer_offsets(&self, name: Str, alive: i16) -> CreatableTopic {
+        let groups = &self.config.groups;
         CreatableTopic {
             name,
             num_partitions: groups.offsets_topic_num_partitions,
             // As far as there are brokers: a single node must serve groups whatever the default is.
-            replication_factor: groups.offsets_topic_replication_factor.min(alive.max(1)),
+            replication_factor: groups.offsets_topic_replication_factor.min(alive),
             configs: vec![
                 config("cleanup.policy", "compact".into()),
                 config("compression.type", "producer".into()),
@@ -67,4 +69,26 @@ impl Broker {
             ..Default::default()
         }
     }
+
+    /// As `TransactionStateManager.transactionTopicConfigs` has it.
+    fn transaction_state(&self, name: Str, alive: i16) -> CreatableTopic {
+        let transactions = &self.config.transactions;
+        CreatableTopic {
+            name,
+            num_partitions: transactions.state_log_num_partitions,
+            replication_factor: transactions.state_log_replication_factor.min(alive),
+            configs: vec![
+                config("unclean.leader.election.enable", "false".into()),
+                config("compression.type", "uncompressed".into()),
+                config("cleanup.policy", "compact".into()),
+                config("min.insync.replicas", transactions.state_log_min_isr.to_string()),
+                config("segment.bytes", transactions.state_log_segment_bytes.to_string()),
+            ],
+            ..Default::default()
+        }
+    }
+}
+
+fn config(name: &'static str, value: String) -> CreatableTopicConfig {
+    CreatableTopicConfig { name: Str::from_static(name), value: Some(Str::from(value)) }
 }

@@ -11,6 +11,7 @@ use ottla_storage::LogManager;
 use crate::apis::ListenerKind;
 use crate::drivers::controller::ControllerHandle;
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
 use crate::flusher::Flusher;
@@ -18,6 +19,7 @@ use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::slow_logs::SlowLogs;
 use crate::telemetry::Telemetry;
 
 /// Everything that handlers reach.
@@ -36,14 +38,18 @@ pub struct Broker {
     pub logs: Arc<LogManager>,
     /// Makes durable what must be before it is acknowledged.
     pub flusher: Flusher,
+    /// Appends to logs that make their writers wait.
+    pub slow_logs: SlowLogs,
     /// The controller.
     pub controller: ControllerHandle,
     /// The group coordinator.
     pub groups: GroupCoordinator,
+    /// The transaction coordinator.
+    pub transactions: TransactionCoordinator,
     /// Fetch sessions.
     pub fetch_sessions: FetchSessions,
     /// Producer ids.
-    pub producer_ids: ProducerIds,
+    pub producer_ids: Arc<ProducerIds>,
     /// Client metrics.
     pub telemetry: Telemetry,
     /// Log levels.

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ottla_config::broker_config::cleaner::LogCleanerConfig;
-use ottla_storage::{CleanerHost, CleanerOptions, CleanerShared, CleanerWorker, LogManager};
+use ottla_storage::{CleanerHost, CleanerMetrics, CleanerOptions, CleanerShared, CleanerWorker, LogManager};
 use parking_lot::{Condvar, Mutex};
 
 use crate::clock::now_ms;
@@ -52,6 +52,17 @@ impl LogCleaner {
             tracing::warn!("log.cleaner.enable is false: logs with the policy `compact` are not compacted");
         }
         Ok(Self { pool })
+    }
+
+    /// Kafka's gauges of the log cleaner, but for those of single directories
+    /// ([`LogManager::uncleanable_logs`]) and [`Self::dead_threads`].
+    pub fn metrics(&self) -> CleanerMetrics {
+        self.pool.shared.metrics(self.pool.host.elapsed_ms())
+    }
+
+    /// `DeadThreadCount`: threads that ended although they should run.
+    pub fn dead_threads(&self) -> usize {
+        self.pool.threads.lock().values().filter(|thread| thread.is_finished()).count()
     }
 
     /// Stops the threads; what they have begun and not swapped in is given up.

@@ -1,4 +1,4 @@
-//! The broker's clock: the one place that reads the time of day.
+//! The broker's clocks: the one place that reads the time of day.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,4 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds of a clock that only goes forward, in steps of some milliseconds: a look at it costs a tenth of
+/// one at an exact clock.
+pub fn steady_ms() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    let (seconds, nanos) = (time.tv_sec.max(0) as u64, time.tv_nsec.max(0) as u64);
+    seconds.saturating_mul(1_000).saturating_add(nanos / 1_000_000)
 }

@@ -135,6 +135,20 @@ impl Dispatcher {
             ApiKey::DescribeGroups => self.later(body(context, reader)?, describe_groups::handle),
             ApiKey::ListGroups => self.later(body(context, reader)?, list_groups::handle),
             ApiKey::DeleteGroups => self.later(body(context, reader)?, delete_groups::handle),
+            _ => self.route_transactions(context, reader),
+        }
+    }
+
+    fn route_transactions(&self, context: RequestContext, reader: Reader) -> Result<Reply, String> {
+        use crate::handlers::*;
+        match context.api_key {
+            ApiKey::AddPartitionsToTxn => self.later(body(context, reader)?, add_partitions_to_txn::handle),
+            ApiKey::AddOffsetsToTxn => self.later(body(context, reader)?, add_offsets_to_txn::handle),
+            ApiKey::EndTxn => self.later(body(context, reader)?, end_txn::handle),
+            ApiKey::WriteTxnMarkers => self.later(body(context, reader)?, write_txn_markers::handle),
+            ApiKey::TxnOffsetCommit => self.later(body(context, reader)?, txn_offset_commit::handle),
+            ApiKey::DescribeTransactions => self.later(body(context, reader)?, describe_transactions::handle),
+            ApiKey::ListTransactions => self.later(body(context, reader)?, list_transactions::handle),
             other => Err(format!("{} has no handler", other.name())),
         }
     }
@@ -168,10 +182,24 @@ impl Dispatcher {
         (context, request): Body<ottla_protocol::messages::ProduceRequest>,
     ) -> Result<Reply, String> {
         match produce::handle(&context, &self.broker, request) {
-            produce::Outcome::Respond(response) => encode_for(&context, &response, Vec::new()),
-            produce::Outcome::Wait(durability, response) => started(async move {
-                answer(encode_for(&context, &durability.finish(response).await, Vec::new()))
-            }),
+            produce::Stage::Done(outcome) => self.produced(&context, outcome),
+            produce::Stage::Verify(verify) => {
+                let broker = self.broker.clone();
+                started(async move {
+                    let outcome = verify.finish(&context, &broker).await;
+                    produce_answer(&context, outcome.finish(&broker).await)
+                })
+            }
+        }
+    }
+
+    fn produced(&self, context: &RequestContext, outcome: produce::Outcome) -> Result<Reply, String> {
+        match outcome {
+            produce::Outcome::Respond(response) => encode_for(context, &response, Vec::new()),
+            waits @ produce::Outcome::Wait(..) => {
+                let (context, broker) = (context.clone(), self.broker.clone());
+                started(async move { produce_answer(&context, waits.finish(&broker).await) })
+            }
             produce::Outcome::Silent => Ok(Reply::None),
             produce::Outcome::Close(why) => Err(why),
         }
@@ -233,6 +261,18 @@ fn answer(reply: Result<Reply, String>) -> Answer {
     match reply {
         Ok(Reply::Now(frame)) => Answer::Frame(frame),
         Ok(_) => Answer::None,
+        Err(why) => Answer::Close(why),
+    }
+}
+
+/// The answer to a Produce that had to wait.
+fn produce_answer(
+    context: &RequestContext,
+    outcome: Result<Option<ottla_protocol::messages::ProduceResponse>, String>,
+) -> Answer {
+    match outcome {
+        Ok(Some(response)) => answer(encode_for(context, &response, Vec::new())),
+        Ok(None) => Answer::None,
         Err(why) => Answer::Close(why),
     }
 }

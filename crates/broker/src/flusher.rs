@@ -6,15 +6,14 @@
 //! disk, the more share a call. Only then do the records become visible, as in Kafka, which blocks a request thread meanwhile
 //! (`UnifiedLog.append`).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use ottla_protocol::ErrorCode;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::clock::now_ms;
+use crate::partition_threads::PartitionThreads;
 use crate::partitions::Partition;
 
 /// Threads at most. They sleep in the disk: those that wait at the same moment share a commit of the file system's
@@ -39,24 +38,13 @@ struct Waiting {
     senders: Vec<oneshot::Sender<Result<(), ErrorCode>>>,
 }
 
-/// The threads and their queue.
-#[derive(Default)]
-pub struct Flusher {
-    shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
+/// The threads.
+pub struct Flusher(PartitionThreads);
 
-#[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    wake: Condvar,
-}
-
-#[derive(Default)]
-struct Queue {
-    partitions: VecDeque<Arc<Partition>>,
-    idle_threads: usize,
-    is_stopped: bool,
+impl Default for Flusher {
+    fn default() -> Self {
+        Self(PartitionThreads::new("flush", THREADS_MAX, |partition| flush_once(partition)))
+    }
 }
 
 impl Flusher {
@@ -71,89 +59,15 @@ impl Flusher {
             !std::mem::replace(&mut waiting.is_queued, true)
         };
         if is_first {
-            self.enqueue(partition.clone());
+            self.0.enqueue(partition.clone());
         }
         flushed
     }
 
-    fn enqueue(&self, partition: Arc<Partition>) {
-        let (is_stopped, all_busy) = {
-            let mut queue = self.shared.queue.lock();
-            queue.partitions.push_back(partition);
-            (queue.is_stopped, queue.partitions.len() > queue.idle_threads)
-        };
-        self.shared.wake.notify_one();
-        if !is_stopped && all_busy {
-            self.add_thread();
-        }
-    }
-
-    /// Another thread, if there may be one. The first is made with the first need: most brokers have none.
-    fn add_thread(&self) {
-        let mut threads = self.threads.lock();
-        if threads.len() >= THREADS_MAX {
-            return;
-        }
-        let shared = self.shared.clone();
-        let name = format!("ottla-flush-{}", threads.len());
-        match std::thread::Builder::new().name(name).spawn(move || run(&shared)) {
-            Ok(thread) => threads.push(thread),
-            // Those that there are do the work; without any, this thread must.
-            Err(why) if threads.is_empty() => {
-                tracing::warn!(%why, "no thread for fsync; it is done in place");
-                let next = self.shared.queue.lock().partitions.pop_front();
-                if let Some(partition) = next {
-                    flush_until_done(&partition);
-                }
-            }
-            Err(_) => {}
-        }
-    }
-
     /// Ends the threads when the queue is empty. What is flushed later finds none, and is refused.
     pub fn stop(&self) {
-        self.shared.queue.lock().is_stopped = true;
-        self.shared.wake.notify_all();
-        let threads = std::mem::take(&mut *self.threads.lock());
-        for thread in threads {
-            let _ = thread.join();
-        }
-        let rest = std::mem::take(&mut self.shared.queue.lock().partitions);
-        rest.iter().for_each(|partition| flush_until_done(partition));
+        self.0.stop();
     }
-}
-
-impl Drop for Flusher {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn run(shared: &Shared) {
-    loop {
-        let partition = {
-            let mut queue = shared.queue.lock();
-            loop {
-                if let Some(partition) = queue.partitions.pop_front() {
-                    break partition;
-                }
-                if queue.is_stopped {
-                    return;
-                }
-                queue.idle_threads += 1;
-                shared.wake.wait(&mut queue);
-                queue.idle_threads -= 1;
-            }
-        };
-        if flush_once(&partition) {
-            // Behind the others, so that a busy partition does not keep them waiting.
-            shared.queue.lock().partitions.push_back(partition);
-        }
-    }
-}
-
-fn flush_until_done(partition: &Partition) {
-    while flush_once(partition) {}
 }
 
 /// One fsync and its acknowledgements; whether more has come meanwhile.

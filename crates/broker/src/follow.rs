@@ -14,8 +14,9 @@ use crate::clock::now_ms;
 use crate::cordon;
 use crate::directories::{DirectoryNews, Placement};
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
-use crate::internal_topics::CONSUMER_OFFSETS;
+use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE, is_internal};
 use crate::partitions::{HostedTopic, Partition, Partitions};
 
 /// Applies images to the parts of a broker. Lives on the control thread.
@@ -28,6 +29,8 @@ pub struct Follower {
     pub logs: Arc<LogManager>,
     /// Groups follow the partitions of the offsets topic.
     pub groups: GroupCoordinator,
+    /// Transactional ids follow the partitions of the transaction topic.
+    pub transactions: TransactionCoordinator,
     /// Told of replicas that lie elsewhere than the metadata says.
     pub directories: DirectoryNews,
     /// Settings.
@@ -62,6 +65,7 @@ impl Follower {
             .topics_deleted(changes.deleted_topics.iter().map(|(id, name)| (*id, name.clone())).collect());
         self.image.store(image.clone());
         self.groups.metadata(image.clone());
+        self.transactions.metadata(image.clone());
         self.directories.placed(self.misplaced(&local));
         self.elect_coordinators(&local);
         self.is_first = false;
@@ -74,6 +78,9 @@ impl Follower {
         for deleted in &local.deletes {
             if &*deleted.topic == CONSUMER_OFFSETS {
                 self.groups.resigned(deleted.partition);
+            }
+            if &*deleted.topic == TRANSACTION_STATE {
+                self.transactions.resigned(deleted.partition);
             }
             gone.push(TopicPartition::new(deleted.topic.clone(), deleted.partition));
             if deleted.is_topic_deleted && !topics.contains(&deleted.topic_id) {
@@ -178,9 +185,15 @@ impl Follower {
     }
 
     fn elect_coordinators(&self, local: &LocalReplicaChanges) {
-        for replica in local.leaders.iter().filter(|replica| &*replica.topic == CONSUMER_OFFSETS) {
-            if let Some(partition) = self.partitions.get(CONSUMER_OFFSETS, replica.partition) {
-                self.groups.elected(partition);
+        for replica in &local.leaders {
+            if !is_internal(&replica.topic) {
+                continue;
+            }
+            let Some(partition) = self.partitions.get(&replica.topic, replica.partition) else { continue };
+            match &*replica.topic {
+                CONSUMER_OFFSETS => self.groups.elected(partition),
+                TRANSACTION_STATE => self.transactions.elected(partition),
+                _ => {}
             }
         }
     }

@@ -7,7 +7,8 @@
 //! - [`drivers`]: the controller and the group coordinator, each a pure core in one task.
 //! - [`follow`]: how the broker follows the metadata.
 //!
-//! *Invariant:* on the way of a produce or fetch there is no hand-over to another thread, and no record is decoded.
+//! *Invariant:* on the way of a produce or fetch there is no hand-over to another thread, unless the disk makes
+//! writers wait (`slow_logs`), and no record is decoded.
 
 pub mod apis;
 mod authorized_operations;
@@ -31,13 +32,18 @@ pub mod handlers;
 pub mod internal_topics;
 pub mod loggers;
 pub mod metadata_view;
+mod partition_threads;
 pub mod partitions;
 mod producer_ids;
 mod random;
 mod server;
+mod slow_logs;
 pub mod telemetry;
+mod transactions;
+mod verification;
 pub mod waiting;
 pub mod wire;
 
 pub use broker::Broker;
+pub use cleaner::LogCleaner;
 pub use server::{NodeOptions, Server, ServerError};

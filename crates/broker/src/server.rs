@@ -10,11 +10,12 @@ use ottla_config::BrokerConfig;
 use ottla_config::broker_config::listeners::{Endpoint as ConfigEndpoint, Listener, SecurityProtocol};
 use ottla_config::broker_config::sockets::SocketConfig;
 use ottla_controller::ControllerOptions;
-use ottla_coordinator::{GroupCoordinatorConfig, NEW_MEMBER_JOIN_TIMEOUT_MS};
+use ottla_coordinator::transaction::TransactionCoordinatorConfig;
 use ottla_metadata::feature::supported_features;
 use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
 use ottla_net::{BoundServer, ConnectionQuotas, ListenerOptions, NetError, NetOptions, ServerHandle};
 use ottla_protocol::{Str, TopicPartition, Uuid};
+use ottla_storage::fs::Disk;
 use ottla_storage::{LoadError, LoadOptions, LogManager, LogManagerOptions, OpenError};
 
 use crate::background::Background;
@@ -28,7 +29,9 @@ use crate::dispatch::Dispatcher;
 use crate::drivers::controller::{
     self, ControllerStartup, MetadataLogOptions, NewCluster, Started, StartupError,
 };
+use crate::drivers::group_config::group_config;
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fatal::{Fatal, FatalReason};
 use crate::fetch_session::FetchSessions;
@@ -38,6 +41,7 @@ use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::slow_logs::SlowLogs;
 use crate::telemetry::Telemetry;
 
 /// What a node is started with beside its configuration.
@@ -49,6 +53,10 @@ pub struct NodeOptions {
     pub new_cluster: NewCluster,
     /// Log levels, as far as they can be changed.
     pub loggers: Option<Loggers>,
+    /// What the logs are written with, where it is not the operating system's disk.
+    pub disk: Option<Arc<dyn Disk>>,
+    /// Data threads; 0: one for each core.
+    pub data_threads: usize,
 }
 
 /// Why a node does not start.
@@ -92,7 +100,7 @@ impl Server {
         let (directories, pending) = directories::news();
         let (fatal, fatal_reason) = Fatal::new();
         let logs = Arc::new(open_dirs(&config, &options, directories.clone())?);
-        let bound = ottla_net::Server::bind(net_options(&config))?;
+        let bound = ottla_net::Server::bind(net_options(&config, options.data_threads))?;
         let shared_config = Arc::new(SharedConfig::new(config.clone()));
         let started = start_controller(&config, &options, &logs, &bound, &shared_config, &fatal)?;
         shared_config.update(&started.image.image);
@@ -140,6 +148,11 @@ impl Server {
         }
     }
 
+    /// The log cleaner, which says how it does.
+    pub fn cleaner(&self) -> &LogCleaner {
+        &self.cleaner
+    }
+
     /// The broker's parts.
     pub fn broker(&self) -> &Arc<Broker> {
         &self.broker
@@ -152,6 +165,7 @@ impl Server {
             topic.partitions.iter().flatten().for_each(|partition| partition.fetch_waiters.wake_all());
         }
         self.net.shutdown(ottla_net::SHUTDOWN_GRACE);
+        self.broker.slow_logs.stop();
         self.broker.flusher.stop();
         self.background.stop();
         self.cleaner.stop();
@@ -169,8 +183,10 @@ fn open_dirs(
     let dirs = config.storage.log_dirs.iter().map(PathBuf::from).collect();
     let mut manager = LogManagerOptions::new(dirs, config.node_id);
     manager.cluster_id = options.cluster_id.clone();
+    manager.disk = options.disk.clone().unwrap_or(manager.disk);
     manager.on_offline = Some(Arc::new(move |dir| directories.failed(dir.id())));
     manager.context.producer_id_expiration_ms = i64::from(config.storage.producer_id_expiration_ms);
+    manager.context.verify_transactions = config.transactions.partition_verification_enable;
     manager.context.max_transaction_timeout_ms = config.topics.transaction_max_timeout_ms;
     LogManager::open(manager)
 }
@@ -303,20 +319,30 @@ fn wire_up(
     let (groups, groups_task) = GroupCoordinator::new(group_config(&config));
     let random = Random::default();
     let image = Arc::new(ArcSwap::from_pointee(MetadataImage::default()));
+    let partitions = Arc::new(Partitions::default());
+    let producer_ids = Arc::new(ProducerIds::new(config.node_id, started.handle.clone(), image.clone()));
+    let (transactions, transactions_task) = TransactionCoordinator::new(
+        transaction_config(&config),
+        partitions.clone(),
+        groups.clone(),
+        producer_ids.clone(),
+    );
     let broker = Arc::new(Broker {
         node_id: config.node_id,
         cluster_id: Str::from(logs.cluster_id()),
         shared_config,
-        partitions: Arc::new(Partitions::default()),
+        partitions,
         logs,
         flusher: Flusher::default(),
+        slow_logs: SlowLogs::default(),
         controller: started.handle.clone(),
         groups,
         fetch_sessions: FetchSessions::new(
             config.topics.max_incremental_fetch_session_cache_slots.max(0) as usize,
             random.next_u64(),
         ),
-        producer_ids: ProducerIds::default(),
+        producer_ids,
+        transactions,
         telemetry: Telemetry::default(),
         loggers,
         random,
@@ -344,6 +370,7 @@ fn wire_up(
             tokio::select! {
                 () = started.run(|image| follower.follow(image)) => {}
                 () = groups_task => {}
+                () = transactions_task => {}
                 // It ends only with the last of those who may have news.
                 () = directories.run(pending) => {}
                 _ = stopped => {}
@@ -359,6 +386,7 @@ fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
         partitions: broker.partitions.clone(),
         logs: broker.logs.clone(),
         groups: broker.groups.clone(),
+        transactions: broker.transactions.clone(),
         config: broker.shared_config.clone(),
         image: broker.image.clone(),
         directories,
@@ -367,18 +395,15 @@ fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
     }
 }
 
-fn group_config(config: &BrokerConfig) -> GroupCoordinatorConfig {
-    let groups = &config.groups;
-    GroupCoordinatorConfig {
-        group_min_session_timeout_ms: groups.min_session_timeout_ms,
-        group_max_session_timeout_ms: groups.max_session_timeout_ms,
-        group_initial_rebalance_delay_ms: groups.initial_rebalance_delay_ms,
-        group_max_size: groups.max_size,
-        group_new_member_join_timeout_ms: NEW_MEMBER_JOIN_TIMEOUT_MS,
-        offset_metadata_max_bytes: groups.offset_metadata_max_bytes,
-        offsets_retention_ms: groups.offsets_retention_ms,
-        offsets_retention_check_interval_ms: groups.offsets_retention_check_interval_ms,
-        offsets_commit_timeout_ms: groups.offsets_commit_timeout_ms,
+fn transaction_config(config: &BrokerConfig) -> TransactionCoordinatorConfig {
+    let transactions = &config.transactions;
+    TransactionCoordinatorConfig {
+        transaction_max_timeout_ms: transactions.max_timeout_ms,
+        transaction_two_phase_commit_enable: transactions.two_phase_commit_enable,
+        abort_timed_out_interval_ms: transactions.abort_timed_out_interval_ms,
+        remove_expired_interval_ms: transactions.remove_expired_interval_ms,
+        transactional_id_expiration_ms: transactions.transactional_id_expiration_ms,
+        request_timeout_ms: config.topics.request_timeout_ms,
     }
 }
 
@@ -400,7 +425,7 @@ fn per_ip_overrides(sockets: &SocketConfig) -> Vec<(String, u32)> {
 /// Default of `socket.send.buffer.bytes` and `socket.receive.buffer.bytes`.
 const KAFKA_SOCKET_BUFFER_BYTES: i32 = 100 * 1024;
 
-fn net_options(config: &BrokerConfig) -> NetOptions {
+fn net_options(config: &BrokerConfig, threads: usize) -> NetOptions {
     let sockets = &config.sockets;
     NetOptions {
         listeners: config
@@ -409,7 +434,7 @@ fn net_options(config: &BrokerConfig) -> NetOptions {
             .iter()
             .map(|l| listener_options(l, sockets.listen_backlog_size))
             .collect(),
-        threads: 0,
+        threads,
         socket_request_max_bytes: sockets.request_max_bytes.max(0) as u32,
         queued_max_request_bytes: sockets.queued_max_request_bytes,
         max_connections: sockets.max_connections.max(0) as u32,

@@ -13,22 +13,26 @@ mod endpoint;
 pub mod groups;
 pub mod listeners;
 pub mod metadata_log;
+pub mod newer_groups;
 pub mod node;
 pub mod quorum;
 pub mod sockets;
 pub mod storage;
 pub mod topics;
+pub mod transactions;
 mod validate;
 
 use cleaner::LogCleanerConfig;
 use groups::GroupCoordinatorConfig;
 use listeners::ListenersConfig;
 use metadata_log::MetadataLogConfig;
+use newer_groups::NewerGroupsConfig;
 use node::ProcessRoles;
 use quorum::QuorumConfig;
 use sockets::SocketConfig;
 use storage::StorageConfig;
 use topics::TopicsConfig;
+use transactions::TransactionsConfig;
 
 /// The configuration of a broker.
 #[derive(Clone, Debug)]
@@ -52,8 +56,12 @@ pub struct BrokerConfig {
     pub log_cleaner: LogCleanerConfig,
     /// Creation, deletion and reading of topics.
     pub topics: TopicsConfig,
+    /// Transactions.
+    pub transactions: TransactionsConfig,
     /// Classic groups and offsets.
     pub groups: GroupCoordinatorConfig,
+    /// Consumer, share and streams groups.
+    pub newer_groups: NewerGroupsConfig,
     /// The controller quorum.
     pub quorum: QuorumConfig,
     /// The metadata log and its snapshots.
@@ -136,7 +144,9 @@ impl BrokerConfig {
             storage: StorageConfig::from_values(&values),
             log_cleaner: LogCleanerConfig::from_values(&values),
             topics: TopicsConfig::from_values(&values),
+            transactions: TransactionsConfig::from_values(&values),
             groups: GroupCoordinatorConfig::from_values(&values)?,
+            newer_groups: NewerGroupsConfig::from_values(&values),
             quorum,
             metadata_log: MetadataLogConfig::from_values(&values),
             telemetry_max_bytes: values.int("telemetry.max.bytes"),

@@ -276,8 +276,10 @@ impl History {
     fn check(&mut self) {
         *self.seen.entry(self.world.state()).or_default() += 1;
         let shard = self.world.runtime.shard();
-        for (_, Group::Classic(group)) in shard.groups.iter() {
-            group.check_invariants(self.world.runtime.timers());
+        for (_, group) in shard.groups.iter() {
+            if let Group::Classic(group) = group {
+                group.check_invariants(self.world.runtime.timers());
+            }
         }
         let fresh = replayed(&self.world.config, &self.world.log);
         assert!(fresh.offsets().eq(shard.offsets()));

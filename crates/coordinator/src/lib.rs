@@ -1,5 +1,5 @@
-//! Coordinators as replicated state machines: today the group coordinator, for classic groups and committed
-//! offsets.
+//! Coordinators as replicated state machines: today the group coordinator, for classic and consumer groups and
+//! committed offsets.
 //!
 //! What it is: Kafka's `GroupCoordinatorShard` and what lies under it. An operation takes a request and the
 //! time, and returns a [`CoordinatorResult`]: records to append, answers to send now, answers to send once
@@ -14,9 +14,10 @@
 //! | --- | --- |
 //! | `coordinator_shard` | [`CoordinatorShard`]: what the runtime knows of any coordinator |
 //! | `shard` | [`GroupCoordinatorShard`]: one partition of `__consumer_offsets` |
-//! | `group/` | groups by type; `group/classic/` the classic one, one file per request |
+//! | `group/` | groups by type: `group/classic/`, `group/consumer/`; `group/modern/` what newer types share |
 //! | `offsets/` | committed offsets, one file per request |
 //! | `records` | the records of `__consumer_offsets` |
+//! | `transaction/` | [`transaction::TransactionCoordinatorShard`]: one partition of `__transaction_state` |
 //! | `timeline` | a map that can be read as of the last commit |
 //! | `result`, `reply`, `timers` | what an operation returns |
 //! | `share/` | share groups' records: [`SharePartition`](share::SharePartition) and the share coordinator |
@@ -38,6 +39,7 @@ mod shard;
 pub mod share;
 mod timeline;
 mod timers;
+pub mod transaction;
 
 #[cfg(test)]
 mod history_test;
@@ -55,6 +57,9 @@ pub use coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
 pub use group::classic::ClassicGroupState;
 pub use group::classic::join::validate_join_group;
 pub use group::classic::sync::validate_sync_group;
+pub use group::consumer::{
+    ConsumerGroupState, consumer_group_heartbeat_error, validate_consumer_group_heartbeat,
+};
 pub use group::{GroupError, GroupExplanation, GroupType};
 pub use offsets::{
     OffsetAndMetadata, OffsetKey, offset_fetch_group_error, offset_fetch_groups, offset_fetch_response,

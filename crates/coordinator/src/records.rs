@@ -6,6 +6,8 @@
 //! | 1 `OffsetCommitKey` | a committed offset; null: removed | 4, or 1 when the request sets a retention time | OffsetCommit, TxnOffsetCommit, OffsetDelete, expiry |
 //! | 2 `GroupMetadataKey` | a classic group and its members; null: removed | 3 | SyncGroup, JoinGroup, LeaveGroup, DeleteGroups, expiry |
 //!
+//! The records of consumer groups are in `group/consumer/record`.
+//!
 //! Versions as Kafka 4.3 writes them (`GroupCoordinatorRecordHelpers`). A key is its record type as int16
 //! followed by the key in version 0; a value is its version as int16 followed by the value.
 
@@ -18,6 +20,8 @@ use ottla_protocol::{
     DecodeError, EncodeError, Message, Reader, Str, decode_versioned, encode_key, encode_versioned,
 };
 
+use crate::group::consumer;
+use crate::group::consumer::record::ConsumerGroupRecord;
 use crate::offsets::{OffsetAndMetadata, OffsetKey};
 
 const LEGACY_OFFSET_COMMIT: i16 = 0;
@@ -42,6 +46,7 @@ pub struct CoordinatorRecord {
 pub(crate) enum GroupRecord {
     Offset(OffsetKey, Option<OffsetCommitValue>),
     ClassicGroup(Str, Option<GroupMetadataValue>),
+    Consumer(ConsumerGroupRecord),
     /// A type of record that this coordinator does not keep.
     Other(i16),
 }
@@ -118,11 +123,16 @@ pub(crate) fn decode_record(key: &Bytes, value: Option<&Bytes>) -> Result<GroupR
             let key = GroupMetadataKey::decode(&mut reader, 0)?;
             Ok(GroupRecord::ClassicGroup(owned(&key.group), decode_value(value)?))
         }
-        record_type => Ok(GroupRecord::Other(record_type)),
+        record_type => {
+            if let Some(record) = consumer::record::decode(record_type, &mut reader, value)? {
+                return Ok(GroupRecord::Consumer(record));
+            }
+            Ok(GroupRecord::Other(record_type))
+        }
     }
 }
 
-fn decode_value<M: Message>(value: Option<&Bytes>) -> Result<Option<M>, DecodeError> {
+pub(crate) fn decode_value<M: Message>(value: Option<&Bytes>) -> Result<Option<M>, DecodeError> {
     value.map(|value| decode_versioned(value.clone()).map(|(_, message)| message)).transpose()
 }
 

@@ -3,8 +3,8 @@
 use ottla_protocol::messages::delete_groups_response::DeletableGroupResult;
 use ottla_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use ottla_protocol::messages::{
-    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
-    SyncGroupResponse, TxnOffsetCommitResponse,
+    ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
+    OffsetCommitResponse, OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
 };
 use ottla_protocol::{ErrorCode, Str};
 
@@ -34,6 +34,8 @@ pub enum Reply {
     OffsetFetch(OffsetFetchResponseGroup),
     /// To OffsetDelete.
     OffsetDelete(OffsetDeleteResponse),
+    /// To ConsumerGroupHeartbeat.
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// To the groups of a DeleteGroups that live in this shard.
     DeleteGroups(Vec<DeletableGroupResult>),
 }
@@ -75,6 +77,12 @@ impl Reply {
             }),
             Reply::OffsetDelete(_) => {
                 Reply::OffsetDelete(OffsetDeleteResponse { error_code: code, ..Default::default() })
+            }
+            Reply::ConsumerGroupHeartbeat(_) => {
+                Reply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
+                    error_code: code,
+                    ..Default::default()
+                })
             }
             Reply::DeleteGroups(mut results) => {
                 results.iter_mut().for_each(|result| result.error_code = code);

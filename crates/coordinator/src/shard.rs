@@ -1,15 +1,19 @@
 //! One partition of `__consumer_offsets`: its groups and their offsets.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_metadata::MetadataImage;
 use ottla_protocol::messages::GroupMetadataValue;
-use ottla_protocol::{ErrorCode, Str};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::config::GroupCoordinatorConfig;
 use crate::coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
 use crate::group::classic::{ClassicAction, ClassicGroup};
+use crate::group::consumer::record::ConsumerGroupRecord;
+use crate::group::consumer::{ConsumerGroup, Remains};
+use crate::group::modern::TopicHashes;
 use crate::group::{Env, Group};
 use crate::offsets::{OffsetAndMetadata, OffsetKey, OffsetStore};
 use crate::records::{CoordinatorRecord, GroupRecord, decode_record};
@@ -30,6 +34,13 @@ pub struct GroupCoordinatorShard {
     pub(crate) offsets: OffsetStore,
     /// The cluster's metadata as of the last [`on_metadata`](Self::on_metadata).
     pub(crate) image: Arc<MetadataImage>,
+    /// Offset of the metadata in which topics were created last, as far as that matters here.
+    pub(crate) last_new_topics: i64,
+    pub(crate) topic_hashes: TopicHashes,
+    /// Everything below is committed.
+    pub(crate) high_watermark: i64,
+    /// Groups that have, or may have, something that is not committed.
+    uncommitted_groups: BTreeSet<Str>,
     /// Offset of the record that will be written next.
     log_end_offset: i64,
 }
@@ -42,6 +53,10 @@ impl GroupCoordinatorShard {
             groups: TimelineMap::default(),
             offsets: OffsetStore::default(),
             image: Arc::default(),
+            last_new_topics: -1,
+            topic_hashes: TopicHashes::default(),
+            high_watermark: 0,
+            uncommitted_groups: BTreeSet::new(),
             log_end_offset: 0,
         }
     }
@@ -81,6 +96,7 @@ impl CoordinatorShard for GroupCoordinatorShard {
             GroupRecord::ClassicGroup(group_id, None) => {
                 self.groups.remove(offset, &group_id);
             }
+            GroupRecord::Consumer(record) => self.replay_consumer_group(offset, record),
             GroupRecord::Other(record_type) => return Ok(Replayed::Ignored(record_type)),
         }
         Ok(Replayed::Applied)
@@ -94,10 +110,16 @@ impl CoordinatorShard for GroupCoordinatorShard {
     fn on_high_watermark(&mut self, high_watermark: i64) {
         self.groups.commit(high_watermark);
         self.offsets.commit(high_watermark);
+        self.high_watermark = self.high_watermark.max(high_watermark);
+        let groups = &mut self.groups;
+        self.uncommitted_groups
+            .retain(|group_id| groups.get_mut(group_id).is_some_and(|group| group.commit(high_watermark)));
     }
 
     fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {
-        self.image = image;
+        let old = std::mem::replace(&mut self.image, image);
+        self.topic_hashes.retain_existing(&self.image);
+        self.refresh_consumer_groups(&old);
         CoordinatorResult::default()
     }
 
@@ -113,6 +135,12 @@ impl CoordinatorShard for GroupCoordinatorShard {
                         out: &mut out,
                     });
                 }
+                Group::Consumer(group) => group.on_loaded(&mut Env {
+                    config: &self.config,
+                    image: &self.image,
+                    now_ms,
+                    out: &mut out,
+                }),
             }
         }
         self.schedule_group_expiration(now_ms, &mut out);
@@ -131,6 +159,8 @@ impl CoordinatorShard for GroupCoordinatorShard {
                         out: &mut out,
                     });
                 }
+                // Nobody waits in a consumer group.
+                Group::Consumer(_) => {}
             }
         }
         out.timers.clear();
@@ -185,21 +215,31 @@ impl CoordinatorShard for GroupCoordinatorShard {
     }
 
     fn on_timer(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
-        let (TimerKey::ClassicHeartbeat { group_id, .. }
-        | TimerKey::ClassicJoin { group_id }
-        | TimerKey::ClassicSync { group_id }) = key
-        else {
-            return self.cleanup_expired(now_ms);
+        let group = match key {
+            TimerKey::GroupExpiration => return self.cleanup_expired(now_ms),
+            TimerKey::ClassicHeartbeat { group_id, .. }
+            | TimerKey::ClassicJoin { group_id }
+            | TimerKey::ClassicSync { group_id }
+            | TimerKey::ConsumerSession { group_id, .. }
+            | TimerKey::ConsumerRebalance { group_id, .. }
+            | TimerKey::ConsumerJoin { group_id, .. }
+            | TimerKey::ConsumerSync { group_id, .. }
+            | TimerKey::ConsumerRegex { group_id } => self.groups.get_mut(group_id),
         };
         let mut out = CoordinatorResult::default();
-        if let Some(Group::Classic(group)) = self.groups.get_mut(group_id) {
-            let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
-            match key {
-                TimerKey::ClassicHeartbeat { member_id, .. } => group.on_heartbeat_timer(member_id, &mut env),
-                TimerKey::ClassicJoin { .. } => group.on_join_timer(&mut env),
-                TimerKey::ClassicSync { .. } => group.on_sync_timer(&mut env),
-                TimerKey::GroupExpiration => {}
+        let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
+        match (key, group) {
+            (TimerKey::ClassicHeartbeat { member_id, .. }, Some(Group::Classic(group))) => {
+                group.on_heartbeat_timer(member_id, &mut env);
             }
+            (TimerKey::ClassicJoin { .. }, Some(Group::Classic(group))) => group.on_join_timer(&mut env),
+            (TimerKey::ClassicSync { .. }, Some(Group::Classic(group))) => group.on_sync_timer(&mut env),
+            (TimerKey::ConsumerRegex { .. }, Some(Group::Consumer(group))) => {
+                group.on_regex_timer(&mut self.topic_hashes, &mut env);
+            }
+            (_, Some(Group::Consumer(group))) => group.on_member_timer(key, &mut self.topic_hashes, &mut env),
+            // The group is gone, or has become one of another type.
+            _ => {}
         }
         out
     }
@@ -225,6 +265,7 @@ impl GroupCoordinatorShard {
     pub fn persistent_groups(&self) -> impl Iterator<Item = (&Str, GroupMetadataValue)> {
         self.groups.iter().filter_map(|(group_id, group)| match group {
             Group::Classic(group) => Some((group_id, group.persistent()?)),
+            Group::Consumer(_) => None,
         })
     }
 
@@ -238,16 +279,62 @@ impl GroupCoordinatorShard {
     fn fail(&mut self, deferred: Deferred, error: ErrorCode, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         out.replies.extend(deferred.replies.into_iter().map(|(id, reply)| (id, reply.into_error(error))));
-        if let Some(action) = deferred.action
-            && let Some(Group::Classic(group)) = self.groups.get_mut(action.group_id())
-        {
-            group.failed(
-                action,
-                error,
-                &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
-            );
+        let Some(action) = deferred.action else { return out };
+        let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
+        match self.groups.get_mut(action.group_id()) {
+            Some(Group::Classic(group)) => group.failed(action, error, &mut env),
+            // It was to become a classic group, and stays what it is.
+            Some(Group::Consumer(group)) => group.on_loaded(&mut env),
+            None => {}
         }
         out
+    }
+
+    fn replay_consumer_group(&mut self, offset: i64, record: ConsumerGroupRecord) {
+        let ConsumerGroupRecord { group_id, change } = record;
+        if !matches!(self.groups.get(&group_id), Some(Group::Consumer(_))) {
+            if !change.has_value() {
+                return;
+            }
+            // The first record of the group. Offsets alone may have made a simple group of the same id.
+            let group = ConsumerGroup::new(group_id.clone(), self.high_watermark);
+            self.groups.insert(offset, group_id.clone(), Group::Consumer(group));
+        }
+        let Some(Group::Consumer(group)) = self.groups.get_mut(&group_id) else { return };
+        match group.replay(offset, change) {
+            Remains::Goes => {
+                self.groups.remove(offset, &group_id);
+            }
+            Remains::Stays if offset >= self.high_watermark => {
+                self.uncommitted_groups.insert(group_id);
+            }
+            Remains::Stays => {}
+        }
+    }
+
+    /// Consumer groups whose topics have changed since `old` look at them with the next heartbeat.
+    fn refresh_consumer_groups(&mut self, old: &MetadataImage) {
+        let new = self.image.clone();
+        let is_same = |name: &Str| match (old.topics.topic(name), new.topics.topic(name)) {
+            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        let mut has_regexes = false;
+        for (_, group) in self.groups.iter_mut() {
+            if let Group::Consumer(group) = group {
+                has_regexes |= group.has_regexes();
+                if !group.subscribed_topics().all(is_same) {
+                    group.request_metadata_refresh();
+                }
+            }
+        }
+        // Only expressions ask for new topics.
+        let is_new = |id: Uuid| old.topics.topic_by_id(id).is_none();
+        let has_new_topics = new.topics.len() > old.topics.len()
+            || (has_regexes && new.topics.iter().any(|topic| is_new(topic.id)));
+        if has_new_topics || self.last_new_topics == -1 {
+            self.last_new_topics = new.provenance.last_contained_offset;
+        }
     }
 }
 

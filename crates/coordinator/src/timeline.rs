@@ -88,14 +88,27 @@ impl<K: Ord + Clone, V> TimelineMap<K, V> {
         }
     }
 
-    /// Takes a value out as if it had never been there: its record was not written.
+    /// Takes back the last change of a key, if it is not committed: its record was not written.
     pub fn forget<Q: Ord + ?Sized>(&mut self, key: &Q)
     where
         K: Borrow<Q>,
     {
-        self.latest.remove(key);
-        if self.replaced.remove(key).is_some() {
-            self.changes.retain(|(_, changed)| changed.borrow() != key);
+        let Some(values) = self.replaced.get_mut(key) else {
+            self.latest.remove(key);
+            return;
+        };
+        let previous = values.pop_back().flatten();
+        if values.is_empty() {
+            self.replaced.remove(key);
+        }
+        if let Some(at) = self.changes.iter().rposition(|(_, changed)| changed.borrow() == key) {
+            self.changes.remove(at);
+        }
+        match (previous, self.latest.remove_entry(key)) {
+            (Some(previous), Some((key, _))) => {
+                self.latest.insert(key, previous);
+            }
+            _ => {}
         }
     }
 

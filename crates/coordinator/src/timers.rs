@@ -25,6 +25,39 @@ pub enum TimerKey {
         /// The group.
         group_id: Str,
     },
+    /// The session of a member of a consumer group.
+    ConsumerSession {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// How long a member of a consumer group may take to give up partitions.
+    ConsumerRebalance {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// How long a classic member of a consumer group may take to join again.
+    ConsumerJoin {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// How long a classic member of a consumer group may take to send SyncGroup.
+    ConsumerSync {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// The matching of a consumer group's regular expressions.
+    ConsumerRegex {
+        /// The group.
+        group_id: Str,
+    },
     /// The next look for expired offsets and empty groups of the shard.
     GroupExpiration,
 }

@@ -223,6 +223,7 @@ impl Connection {
     fn call(&mut self, frame: Bytes) {
         self.worker.stats().requests.add(1);
         let charge = self.charge.take().unwrap_or_default();
+        let bytes = frame.len();
         let (service, context) = (&self.worker.service, &self.context);
         match catch_unwind(AssertUnwindSafe(|| service.call(context, frame))) {
             Ok(Reply::Now(frame)) => {
@@ -230,10 +231,10 @@ impl Connection {
                 if self.replies.is_empty() {
                     self.emit(frame);
                 } else {
-                    self.replies.push(Reply::Now(frame), charge);
+                    self.replies.push(Reply::Now(frame), charge, bytes);
                 }
             }
-            Ok(reply) => self.replies.push(reply, charge),
+            Ok(reply) => self.replies.push(reply, charge, bytes),
             Err(panic) => self.replies.push_close(CloseReason::Panic(panic_message(&*panic))),
         }
     }

@@ -7,13 +7,18 @@
 //! A range that is *not* in the page cache must not stall the other connections of the thread, so it is asked for with
 //! `RWF_NOWAIT`, and read on the runtime's blocking pool when the kernel says that it would have to wait. For `sendfile`, which has no
 //! such flag, the first and last byte of each [`WARM_CHUNK`] are asked for, and a cold chunk is read once to make it resident.
+//! Whoever reads what is cold reads on: the disk is asked for the next [`READ_AHEAD`] along with it, so that a consumer that
+//! catches up waits for one read and finds the others done. The kernel's own read-ahead is an eighth of a megabyte, and goes
+//! by the file, which consumers at different places share.
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::JoinHandle;
 
@@ -21,6 +26,8 @@ use tokio::task::JoinHandle;
 pub(crate) const SENDFILE_MIN: u64 = 64 * 1024;
 /// The part of a large range that is checked, and read if it is cold, at a time.
 const WARM_CHUNK: u64 = 512 * 1024;
+/// What the disk is asked for beyond a cold read, in bytes.
+const READ_AHEAD: u64 = 2 * 1024 * 1024;
 /// File buffers kept per thread.
 const POOL_MAX: usize = 8;
 
@@ -131,6 +138,9 @@ impl FileRange {
         let mut left = if self.is_large() { self.len.min(WARM_CHUNK) } else { self.len };
         let mut data = buffers.take();
         tokio::task::spawn_blocking(move || {
+            // Only begins to read. A file system that cannot leaves it to the reads themselves.
+            let ahead = NonZeroU64::new(left + READ_AHEAD);
+            let _ = rustix::fs::fadvise(&file, position, ahead, Advice::WillNeed);
             while left > 0 {
                 let n = left.min(data.len() as u64);
                 let target = data.get_mut(..n as usize).unwrap_or_default();
@@ -195,6 +205,27 @@ mod tests {
         assert_eq!(buffers.0.borrow().len(), 1);
         let short = range(b"0123456789", 8, 4).read_resident(&buffers).unwrap_err();
         assert_eq!(short.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn a_cold_read_brings_along_what_comes_next() {
+        let len = WARM_CHUNK + READ_AHEAD;
+        let mut range = range(&vec![7; len as usize], 0, len);
+        range.file.sync_all().unwrap();
+        // In memory there is nothing to evict; then all is warm from the beginning.
+        rustix::fs::fadvise(&range.file, 0, None, Advice::DontNeed).unwrap();
+        range.start_cold_read(&FileBuffers::default()).await.unwrap().unwrap();
+        range.warmed();
+        range.advance(WARM_CHUNK);
+        // Nobody waits for the disk but this test.
+        let began = std::time::Instant::now();
+        while range.len > 0 {
+            if range.check_warm().unwrap() {
+                range.advance(range.warm);
+            }
+            assert!(began.elapsed() < std::time::Duration::from_secs(30), "{} bytes are cold", range.len);
+            std::thread::yield_now();
+        }
     }
 
     #[tokio::test]

@@ -13,6 +13,8 @@ use crate::service::{Answer, Reply};
 
 /// Requests without a complete answer before no more are called.
 pub(crate) const UNANSWERED_MAX: usize = 100;
+/// Bytes of requests whose answers have yet to come before no more are called: what waits for a slow disk is in memory.
+const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Replies that cannot leave yet: the one at the front is waited for, the others are behind it.
 #[derive(Default)]
@@ -20,6 +22,8 @@ pub(crate) struct Replies {
     slots: VecDeque<Slot>,
     /// Slots that are `Waiting`.
     waiting: usize,
+    /// Bytes of their requests.
+    waiting_bytes: usize,
     /// Slots whose future was never polled are at the end, this many.
     unpolled: usize,
     /// Bytes of the frames that are `Ready`.
@@ -27,8 +31,8 @@ pub(crate) struct Replies {
 }
 
 enum Slot {
-    /// The charge is held until the answer is there.
-    Waiting(Pin<Box<dyn Future<Output = Answer>>>, #[allow(dead_code)] Charge),
+    /// The charge is held until the answer is there; last, the request's size in bytes.
+    Waiting(Pin<Box<dyn Future<Output = Answer>>>, #[allow(dead_code)] Charge, usize),
     Ready(ResponseFrame),
     Silent,
     Close(CloseReason),
@@ -56,19 +60,22 @@ impl Replies {
 
     /// Whether another request may be called.
     pub(crate) fn has_room(&self) -> bool {
-        self.slots.len() < UNANSWERED_MAX && !matches!(self.slots.back(), Some(Slot::Close(_)))
+        self.slots.len() < UNANSWERED_MAX
+            && self.waiting_bytes < WAITING_BYTES_MAX
+            && !matches!(self.slots.back(), Some(Slot::Close(_)))
     }
 
-    /// Adds the reply to the request that came after all others.
-    pub(crate) fn push(&mut self, reply: Reply, charge: Charge) {
+    /// Adds the reply to the request of `bytes` that came after all others.
+    pub(crate) fn push(&mut self, reply: Reply, charge: Charge, bytes: usize) {
         match reply {
             Reply::Now(frame) => {
                 self.ready_bytes += frame.len();
                 self.slots.push_back(Slot::Ready(frame));
             }
             Reply::Later(answer) => {
-                self.slots.push_back(Slot::Waiting(answer, charge));
+                self.slots.push_back(Slot::Waiting(answer, charge, bytes));
                 self.waiting += 1;
+                self.waiting_bytes += bytes;
                 self.unpolled += 1;
             }
             Reply::None => {}
@@ -93,7 +100,8 @@ impl Replies {
         }
         let mut new_left = self.unpolled;
         for slot in self.slots.iter_mut().rev() {
-            let Slot::Waiting(answer, _) = slot else { continue };
+            let Slot::Waiting(answer, _, bytes) = slot else { continue };
+            let bytes = *bytes;
             if only_new && new_left == 0 {
                 break;
             }
@@ -110,6 +118,7 @@ impl Replies {
                 Err(panic) => Slot::Close(CloseReason::Panic(panic_message(&*panic))),
             };
             self.waiting -= 1;
+            self.waiting_bytes -= bytes;
             *slot = done;
         }
         self.unpolled = 0;

@@ -49,7 +49,9 @@ mod test_support;
 mod trash;
 
 pub use boot_id::BootId;
-pub use cleaner::{CleanerHost, CleanerOptions, CleanerShared, CleanerWorker};
+pub use cleaner::{
+    CleanerHost, CleanerMetrics, CleanerOptions, CleanerShared, CleanerWorker, UncleanableLogs,
+};
 pub use config::LogConfig;
 pub use context::{ContextOptions, StorageContext};
 pub use error::{StorageError, StorageResult};

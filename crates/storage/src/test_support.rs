@@ -1,6 +1,7 @@
 //! What the tests of this crate share.
 
 pub mod crash_disk;
+pub mod gate_disk;
 pub mod rng;
 
 use std::fs::File;

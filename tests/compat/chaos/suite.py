@@ -7,6 +7,7 @@ again at once. Afterwards the logs are read whole by a program that shares nothi
 import collections
 import random
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -134,4 +135,14 @@ def run(ctx) -> Result:
     return r
 
 
-SUITES = [Suite("chaos", run, "200 times kill -9 under acks=all load, with a checker of its own")]
+def exactly_once(ctx) -> Result:
+    sys.path.insert(0, str(HERE / "eos"))
+    import rounds
+
+    return rounds.run(ctx)
+
+
+SUITES = [
+    Suite("chaos", run, "200 times kill -9 under acks=all load, with a checker of its own"),
+    Suite("chaos/eos", exactly_once, "consume-transform-produce while broker and clients are killed (8 times; 100 with --full or OTTLA_EOS_ROUNDS): each input once"),
+]

@@ -4,9 +4,12 @@ import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import paths, programs
-from .broker import Broker
+from . import paths, programs, wire
+from .broker import HOST, Broker
 from .result import Result
+
+# By one of its APIs a client knows that the broker has a feature.
+API_KEYS = {"AddPartitionsToTxn": 24, "ConsumerGroupHeartbeat": 68, "ShareGroupHeartbeat": 76, "ShareFetch": 78, "StreamsGroupHeartbeat": 88}
 
 
 @dataclass
@@ -51,6 +54,14 @@ class Context:
             b.kill()
             for line in b.panics()[:3]:
                 result.fail("(broker log)", line)
+
+    def lacks(self, result: Result, broker: Broker, *apis: str) -> bool:
+        """Whether the broker does not offer one of these APIs yet; the suite is skipped then."""
+        offered = wire.api_keys(HOST, broker.port)
+        missing = [a for a in apis if API_KEYS[a] not in offered]
+        if missing:
+            result.skip("(suite)", f"the broker does not offer {', '.join(missing)}")
+        return bool(missing)
 
     def end(self):
         for b in self.brokers:

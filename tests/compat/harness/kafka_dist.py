@@ -10,6 +10,7 @@ from pathlib import Path
 from . import paths, programs
 
 POM = paths.COMPAT / "kafka" / "deps" / "pom.xml"
+APPLICATIONS_POM = paths.COMPAT / "harness" / "applications.xml"
 
 
 def root() -> Path:
@@ -22,6 +23,18 @@ def root() -> Path:
         programs.run(["mvn", "-q", "-B", "-f", folder / "pom.xml", f"-Ddest={folder}", "package"], folder / "mvn.log", 1800, check=True)
 
     return paths.built("kafka-4.3.1", paths.digest(POM), fill)
+
+
+def applications() -> Path:
+    """A folder with the jars of Kafka Streams and Kafka Connect 4.3.1 and of what they need."""
+
+    def fill(folder: Path):
+        pom = folder / "build" / "pom.xml"
+        pom.parent.mkdir()
+        shutil.copy(APPLICATIONS_POM, pom)
+        programs.run(["mvn", "-q", "-B", "-f", pom, f"-Ddest={folder}", "package"], folder / "mvn.log", 1800, check=True)
+
+    return paths.built("applications-4.3.1", paths.digest(APPLICATIONS_POM), fill)
 
 
 def jars(*parts) -> str:
@@ -51,10 +64,11 @@ def java(*args, heap_mb=256, level="WARN") -> list:
 
 
 def compile_java(name: str, sources: Path, parts=("kafka",), more=()) -> Path:
-    """Classes of one folder of Java sources, compiled once per content; `more`: folders of classes that they need."""
+    """Classes of one folder of Java sources, compiled once per content; `more`: folders of classes, and jars, that they need."""
+    more = sorted(map(str, more))
 
     def fill(folder: Path):
         files = sorted(str(f) for f in sources.rglob("*.java"))
-        programs.run(["javac", "-nowarn", "-Xlint:-options", "--release", "17", "-cp", ":".join([*map(str, more), jars(*parts)]), "-d", folder, *files], folder / "javac.log", 600, check=True)
+        programs.run(["javac", "-nowarn", "-Xlint:-options", "--release", "17", "-cp", ":".join([*more, jars(*parts)]), "-d", folder, *files], folder / "javac.log", 600, check=True)
 
-    return paths.built(f"classes-{name}", paths.digest(sources, POM, *map(str, more)), fill)
+    return paths.built(f"classes-{name}", paths.digest(sources, POM, *more), fill)

@@ -39,6 +39,13 @@ class Result:
         self.skipped += other.skipped
         return self
 
+    def prefixed(self, prefix: str):
+        """The same, with longer names."""
+        self.passed = [prefix + name for name in self.passed]
+        self.failed = [(prefix + name, text) for name, text in self.failed]
+        self.skipped = [(prefix + name, text) for name, text in self.skipped]
+        return self
+
 
 def one_line(text, limit=500) -> str:
     return re.sub(r"\s+", " ", str(text)).strip()[:limit]

@@ -29,6 +29,16 @@ def receive(s: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def api_keys(host: str, port: int) -> set:
+    """The APIs that the broker offers, by ApiVersions v0."""
+    with socket.create_connection((host, port), 5) as s:
+        s.settimeout(10)
+        s.sendall(request(18, 0, 7, b""))
+        answer = receive(s)
+    n = struct.unpack(">i", answer[6:10])[0]
+    return {struct.unpack(">hhh", answer[10 + 6 * i:16 + 6 * i])[0] for i in range(n)}
+
+
 def serves(host: str, port: int, timeout_s: float = 2.0) -> bool:
     """Metadata v0 of no topic in particular lists at least one broker."""
     try:

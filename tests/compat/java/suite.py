@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from harness import kafka_dist, paths
+from harness.control import control, of_broker
 from harness.context import Suite
 from harness.result import Result, from_lines
 
@@ -62,8 +63,51 @@ def clients(ctx) -> Result:
     return r
 
 
+def programs(ctx, name: str, main: str, runs: list, properties: dict, needs: list) -> Result:
+    """A folder of cases that is run once or more often against one broker, each time with other arguments. `runs`: (prefix of the names, arguments)."""
+    shared = [kafka_dist.compile_java("clients", HERE / "clients")]
+    if name == "groups":
+        shared.append(kafka_dist.compile_java("transactions", HERE / "transactions", more=shared))
+    classes = kafka_dist.compile_java(name, HERE / name, more=shared)
+    r = Result()
+    with ctx.clean_broker(r, properties=properties) as b, control(ctx.work / "control", of_broker(b)) as folder:
+        if ctx.lacks(r, b, *needs):
+            return r
+        for prefix, args in runs:
+            argv = kafka_dist.java("-cp", ":".join([*map(str, [classes, *shared]), kafka_dist.jars("kafka")]), main, b.bootstrap, folder, *args, *([ctx.options.only] if ctx.options.only else []), heap_mb=400, level="OFF")
+            rc, text = ctx.run(f"{name}-{prefix or 'all'}", argv, 900)
+            r.merge(from_lines(text, rc).prefixed(prefix))
+    return r
+
+
+def transactions(ctx) -> Result:
+    """Under transaction.version 2, then with the feature set back while the broker runs."""
+    versions = [2, 1, 0, 2] if ctx.options.full else [2, 1]
+    return programs(ctx, "transactions", "TransactionSuite", [(f"{i}-tv{v}." if ctx.options.full else f"tv{v}.", [v]) for i, v in enumerate(versions)],
+                    {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "300", "transaction.state.log.num.partitions": "4", "offsets.topic.num.partitions": "4"}, ["AddPartitionsToTxn"])
+
+
+def groups(ctx) -> Result:
+    """Groups of the consumer protocol, and classic groups on the way there and back."""
+    return programs(ctx, "groups", "GroupSuite", [("", [])],
+                    {"group.consumer.min.session.timeout.ms": "1000", "group.consumer.session.timeout.ms": "3000", "group.consumer.min.heartbeat.interval.ms": "100",
+                     "group.consumer.heartbeat.interval.ms": "300", "transaction.state.log.num.partitions": "4", "offsets.topic.num.partitions": "4"},
+                    ["AddPartitionsToTxn", "ConsumerGroupHeartbeat"])
+
+
+def share(ctx) -> Result:
+    """Share groups: what is delivered, acknowledged and delivered again."""
+    return programs(ctx, "share", "ShareSuite", [("", [])],
+                    {"group.share.min.session.timeout.ms": "1000", "group.share.session.timeout.ms": "3000", "group.share.min.heartbeat.interval.ms": "100", "group.share.heartbeat.interval.ms": "300",
+                     "group.share.min.record.lock.duration.ms": "1000", "share.coordinator.state.topic.num.partitions": "4", "offsets.topic.num.partitions": "4",
+                     "transaction.state.log.num.partitions": "4"}, ["AddPartitionsToTxn", "ShareGroupHeartbeat", "ShareFetch"])
+
+
 SUITES = [
     Suite("java/codec", codec, "every message of every version: Kafka's bytes, read and written by Ottla, read by Kafka"),
     Suite("java/records", records, "record batches and their validation, judged by Kafka's own classes", ottla_only=True),
     Suite("java/clients", clients, "kafka-clients 4.3.1: producer, consumer, groups, admin"),
+    Suite("java/transactions", transactions, "transactional producers, read_committed, offsets in transactions, admin, restarts; transaction.version 2 and 1"),
+    Suite("java/groups", groups, "the consumer protocol (KIP-848): members, listeners, regular expressions, static members, migration both ways, admin"),
+    Suite("java/share", share, "KafkaShareConsumer (KIP-932): accept, release, reject, renew, locks, crash, poison records, restarts, admin"),
 ]

@@ -1,11 +1,17 @@
 """Fixtures that all three clients share. The broker's address comes in OTTLA_COMPAT_BOOTSTRAP."""
 
 import os
+import sys
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from harness import wire  # noqa: E402
+from harness.context import API_KEYS  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +22,18 @@ def bootstrap():
 @pytest.fixture(scope="session")
 def librdkafka_admin(bootstrap):
     return AdminClient({"bootstrap.servers": bootstrap})
+
+
+@pytest.fixture
+def offers(bootstrap):
+    """offers(api): skips the test when the broker does not offer it."""
+    host, port = bootstrap.split(":")
+
+    def check(api):
+        if API_KEYS[api] not in wire.api_keys(host, int(port)):
+            pytest.skip(f"the broker does not offer {api}")
+
+    return check
 
 
 def unique(prefix):

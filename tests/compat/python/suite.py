@@ -1,4 +1,4 @@
-"""Python: confluent-kafka (librdkafka), kafka-python, aiokafka; each a file of pytest tests."""
+"""Python: confluent-kafka (librdkafka), kafka-python, aiokafka; pytest tests."""
 
 from pathlib import Path
 
@@ -7,16 +7,19 @@ from harness.result import Result, from_junit
 
 HERE = Path(__file__).resolve().parent
 
+# So that members of the consumer protocol learn of a rebalance soon.
+PROPERTIES = {"group.consumer.min.heartbeat.interval.ms": "100", "group.consumer.heartbeat.interval.ms": "300", "group.consumer.min.session.timeout.ms": "1000", "group.consumer.session.timeout.ms": "6000"}
 
-def pytest_file(name: str):
+
+def pytest_files(*names: str):
     def run(ctx) -> Result:
         python = venv("python", HERE / "requirements.txt") / "bin/python"
         r = Result()
-        with ctx.clean_broker(r) as b:
+        with ctx.clean_broker(r, properties=PROPERTIES) as b:
             report = ctx.work / "report.xml"
             select = ["-k", ctx.options.only] if ctx.options.only else []
             env = {"OTTLA_COMPAT_BOOTSTRAP": b.bootstrap, "PYTHONDONTWRITEBYTECODE": "1"}
-            rc, text = ctx.run("pytest", [python, "-m", "pytest", "-c", HERE / "pytest.ini", HERE / f"test_{name}.py", f"--junitxml={report}", *select], 1200, cwd=HERE, env=env)
+            rc, text = ctx.run("pytest", [python, "-m", "pytest", "-c", HERE / "pytest.ini", *(HERE / f"test_{n}.py" for n in names), f"--junitxml={report}", *select], 1200, cwd=HERE, env=env)
             r.merge(from_junit(report, rc, text))
         return r
 
@@ -24,7 +27,7 @@ def pytest_file(name: str):
 
 
 SUITES = [
-    Suite("python/confluent-kafka", pytest_file("confluent_kafka"), "confluent-kafka: librdkafka, the C client"),
-    Suite("python/kafka-python", pytest_file("kafka_python"), "kafka-python"),
-    Suite("python/aiokafka", pytest_file("aiokafka"), "aiokafka"),
+    Suite("python/confluent-kafka", pytest_files("confluent_kafka", "confluent_kafka_groups"), "confluent-kafka: librdkafka, the C client"),
+    Suite("python/kafka-python", pytest_files("kafka_python"), "kafka-python"),
+    Suite("python/aiokafka", pytest_files("aiokafka"), "aiokafka"),
 ]

@@ -219,14 +219,14 @@ pub struct Broker<'a> {
 }
 
 impl<'a> Broker<'a> {
-    /// Where its logs are.
-    pub fn data_folder(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
     /// Id of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Where it keeps its logs.
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     fn wait_until_it_serves(&mut self) -> Result<()> {

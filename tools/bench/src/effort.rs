@@ -25,6 +25,8 @@ pub struct Effort {
     pub producers: usize,
     /// Bytes in the log when the broker is killed.
     pub recovery_bytes: u64,
+    /// Bytes that a consumer reads from the disk.
+    pub replayed_bytes: u64,
 }
 
 impl Effort {
@@ -40,6 +42,7 @@ impl Effort {
         connections: 5_000,
         producers: 1_000,
         recovery_bytes: 4 << 30,
+        replayed_bytes: 4 << 30,
     };
 
     /// For a direction: some minutes.
@@ -54,6 +57,7 @@ impl Effort {
         connections: 5_000,
         producers: 1_000,
         recovery_bytes: 512 << 20,
+        replayed_bytes: 1 << 30,
     };
 
     /// To see that all rows work.
@@ -68,5 +72,6 @@ impl Effort {
         connections: 500,
         producers: 100,
         recovery_bytes: 64 << 20,
+        replayed_bytes: 64 << 20,
     };
 }

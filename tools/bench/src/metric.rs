@@ -41,6 +41,8 @@ pub enum Metric {
     P99,
     /// 99.9th percentile of the latency.
     P999,
+    /// 99th percentile of the latency beside a neighbour, as a multiple of what it is without.
+    Growth,
 }
 
 impl Metric {
@@ -65,6 +67,7 @@ impl Metric {
             Metric::P50 => "p50, us",
             Metric::P99 => "p99, us",
             Metric::P999 => "p99.9, us",
+            Metric::Growth => "p99, times the undisturbed",
         }
     }
 

@@ -7,6 +7,7 @@ use ottla_coordinator::{
 };
 use ottla_metadata::MetadataImage;
 use ottla_protocol::{ErrorCode, Str, Uuid};
+use ottla_storage::VerificationGuard;
 
 use super::coordinator::{Coordinator, CoordinatorNumbers, Settings};
 use crate::internal_topics::CONSUMER_OFFSETS;
@@ -29,7 +30,7 @@ impl GroupCoordinator {
             name: "group coordinator",
             topic: CONSUMER_OFFSETS,
             new_shard: Box::new(move |_| GroupCoordinatorShard::new(for_shards.clone())),
-            on_event: Box::new(|_, event| log_event(event)),
+            on_event: Box::new(|_, _, event| log_event(event)),
         });
         (Self { coordinator, config }, task)
     }
@@ -45,6 +46,20 @@ impl GroupCoordinator {
         operation: impl FnOnce(&mut GroupCoordinatorShard, ReplyId, i64) -> CoordinatorResult + Send + 'static,
     ) -> Result<Reply, ErrorCode> {
         self.coordinator.run(group_id, partitions, operation).await
+    }
+
+    /// As [`Self::run`], for what is written as part of a transaction, which `guard` proves to be verified.
+    ///
+    /// # Errors
+    /// As [`Coordinator::run`].
+    pub async fn run_in_transaction(
+        &self,
+        group_id: &str,
+        partitions: i32,
+        guard: VerificationGuard,
+        operation: impl FnOnce(&mut GroupCoordinatorShard, ReplyId, i64) -> CoordinatorResult + Send + 'static,
+    ) -> Result<Reply, ErrorCode> {
+        self.coordinator.run_in_transaction(group_id, partitions, guard, operation).await
     }
 
     /// Looks at one shard.

@@ -2,4 +2,6 @@
 
 pub mod controller;
 pub mod coordinator;
+pub mod group_config;
 pub mod group_coordinator;
+pub mod transaction_coordinator;

@@ -11,7 +11,7 @@ use ottla_protocol::{ErrorCode, Str};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
-use crate::internal_topics::CONSUMER_OFFSETS;
+use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
 use crate::metadata_view::MetadataView;
 
 const GROUP: i8 = 0;
@@ -27,8 +27,10 @@ pub async fn handle(
 ) -> FindCoordinatorResponse {
     let batch = ctx.api_version >= BATCH_VERSION;
     let keys = if batch { request.coordinator_keys } else { vec![request.key] };
-    if request.key_type == GROUP && broker.image().topics.topic(CONSUMER_OFFSETS).is_none() {
-        broker.create_internal_topic(CONSUMER_OFFSETS).await;
+    if let Some(topic) = topic_of(request.key_type)
+        && broker.image().topics.topic(topic).is_none()
+    {
+        broker.create_internal_topic(topic).await;
     }
     let coordinators: Vec<Coordinator> =
         keys.into_iter().map(|key| find(&ctx, &broker, request.key_type, key)).collect();
@@ -47,6 +49,15 @@ pub async fn handle(
     }
 }
 
+/// The internal topic whose leaders coordinate a type of keys.
+fn topic_of(key_type: i8) -> Option<&'static str> {
+    match key_type {
+        GROUP => Some(CONSUMER_OFFSETS),
+        TRANSACTION => Some(TRANSACTION_STATE),
+        _ => None,
+    }
+}
+
 fn find(ctx: &RequestContext, broker: &Broker, key_type: i8, key: Str) -> Coordinator {
     let none = |error: ErrorCode, key: Str| Coordinator {
         key,
@@ -56,16 +67,11 @@ fn find(ctx: &RequestContext, broker: &Broker, key_type: i8, key: Str) -> Coordi
         error_message: Some(Str::new()),
         ..Default::default()
     };
-    match key_type {
-        GROUP => {}
-        // Transactions are not served yet: nobody coordinates them.
-        TRANSACTION => return none(ErrorCode::CoordinatorNotAvailable, key),
-        _ => return none(ErrorCode::InvalidRequest, key),
-    }
+    let Some(topic) = topic_of(key_type) else { return none(ErrorCode::InvalidRequest, key) };
     let image = broker.image();
     let leader = image
         .topics
-        .topic(CONSUMER_OFFSETS)
+        .topic(topic)
         .and_then(|topic| {
             let partition = ottla_coordinator::partition_for(&key, topic.partitions.len() as i32);
             topic.partitions.get(partition)

@@ -1,47 +1,70 @@
-//! InitProducerId (key 22), versions 0-5: a producer id for an idempotent producer.
+//! InitProducerId (key 22), versions 0-5: a producer id for an idempotent producer, or a new session of a transactional
+//! id (KIP-98).
 //!
-//! v3 the id and epoch that the producer has (KIP-360) · v4 PRODUCER_FENCED. Transactional ids are refused until
-//! transactions are served.
+//! v3 the id and epoch that the producer has (KIP-360) · v4 PRODUCER_FENCED · v6, not stable yet, two-phase commits
+//! (KIP-939).
 
 use std::sync::Arc;
 
+use ottla_coordinator::transaction::{InitProducerId, TransactionalProducer, validate_init_producer_id};
+use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
-use ottla_protocol::{ErrorCode, Str};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
+use crate::transactions::fenced_for;
 
-/// Gives out the next id of this broker's block.
+/// First version whose clients know PRODUCER_FENCED.
+const FENCED_VERSION: i16 = 4;
+
+/// Answers when the session is written.
 pub async fn handle(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     broker: Arc<Broker>,
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
-    let refuse = |error: ErrorCode| InitProducerIdResponse {
-        error_code: error.code(),
-        producer_id: -1,
-        producer_epoch: -1,
-        ..Default::default()
-    };
-    if let Err(error) =
-        validate(request.transactional_id.as_ref(), request.producer_id, request.producer_epoch)
-    {
-        return refuse(error);
-    }
-    match broker.producer_ids.next(&broker).await {
-        Ok(producer_id) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..Default::default() },
-        Err(error) => refuse(error),
+    match init(&broker, request).await {
+        Ok(producer) => InitProducerIdResponse {
+            producer_id: producer.producer_id,
+            producer_epoch: producer.producer_epoch,
+            ..Default::default()
+        },
+        Err(error) => InitProducerIdResponse {
+            error_code: fenced_for(ctx.api_version, FENCED_VERSION, error).code(),
+            producer_id: -1,
+            producer_epoch: -1,
+            ..Default::default()
+        },
     }
 }
 
-fn validate(transactional_id: Option<&Str>, producer_id: i64, producer_epoch: i16) -> Result<(), ErrorCode> {
-    if (producer_id == -1) != (producer_epoch == -1) {
-        return Err(ErrorCode::InvalidRequest);
-    }
-    match transactional_id.map(|id| &**id) {
-        None => Ok(()),
-        Some("") => Err(ErrorCode::InvalidRequest),
-        Some(_) => Err(ErrorCode::CoordinatorNotAvailable),
+async fn init(broker: &Broker, request: InitProducerIdRequest) -> Result<TransactionalProducer, ErrorCode> {
+    let expected = expected(request.producer_id, request.producer_epoch)?;
+    let Some(transactional_id) = request.transactional_id else {
+        let producer_id = broker.producer_ids.next().await?;
+        return Ok(TransactionalProducer { producer_id, producer_epoch: 0 });
+    };
+    let init = InitProducerId {
+        transactional_id: transactional_id.clone(),
+        transaction_timeout_ms: request.transaction_timeout_ms,
+        enable_2pc: request.enable2_pc,
+        keep_prepared_txn: request.keep_prepared_txn,
+        expected,
+    };
+    validate_init_producer_id(&broker.transactions.config, &init)?;
+    broker
+        .run_transaction_with_producer_id(&transactional_id, move |shard, fresh, id, now_ms| {
+            shard.init_producer_id(&init, fresh, id, now_ms)
+        })
+        .await
+}
+
+/// Id and epoch come together or not at all.
+fn expected(producer_id: i64, producer_epoch: i16) -> Result<Option<TransactionalProducer>, ErrorCode> {
+    match (producer_id, producer_epoch) {
+        (-1, -1) => Ok(None),
+        (-1, _) | (_, -1) => Err(ErrorCode::InvalidRequest),
+        (producer_id, producer_epoch) => Ok(Some(TransactionalProducer { producer_id, producer_epoch })),
     }
 }
 
@@ -51,15 +74,9 @@ mod tests {
 
     #[test]
     fn id_and_epoch_come_together() {
-        assert_eq!(validate(None, -1, -1), Ok(()));
-        assert_eq!(validate(None, 5, 0), Ok(()));
-        assert_eq!(validate(None, 5, -1), Err(ErrorCode::InvalidRequest));
-        assert_eq!(validate(None, -1, 0), Err(ErrorCode::InvalidRequest));
-    }
-
-    #[test]
-    fn transactional_ids_are_not_served_yet() {
-        assert_eq!(validate(Some(&"".into()), -1, -1), Err(ErrorCode::InvalidRequest));
-        assert_eq!(validate(Some(&"t".into()), -1, -1), Err(ErrorCode::CoordinatorNotAvailable));
+        assert_eq!(expected(-1, -1), Ok(None));
+        assert_eq!(expected(5, 0), Ok(Some(TransactionalProducer { producer_id: 5, producer_epoch: 0 })));
+        assert_eq!(expected(5, -1), Err(ErrorCode::InvalidRequest));
+        assert_eq!(expected(-1, 0), Err(ErrorCode::InvalidRequest));
     }
 }

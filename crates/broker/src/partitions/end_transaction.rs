@@ -1,5 +1,6 @@
 //! The end of a transaction in a partition: a control batch.
 
+use ottla_coordinator::transaction::TRANSACTION_VERSION_WITH_EPOCH_BUMP;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::{AppendOrigin, EndTransactionMarker, end_transaction_batch};
 use ottla_storage::{AppendInfo, AppendOptions, TransactionVersion};
@@ -30,5 +31,14 @@ impl Partition {
             .map_err(|_| AppendRefused::plain(ErrorCode::InvalidRequest))?;
         let options = self.append_options(AppendOrigin::Coordinator, now_ms);
         self.append(&batch, &AppendOptions { transaction_version: end.version, ..options })
+    }
+}
+
+/// How markers are judged under a version of the transaction protocol.
+pub fn transaction_version(level: i16) -> TransactionVersion {
+    if level >= TRANSACTION_VERSION_WITH_EPOCH_BUMP {
+        TransactionVersion::V2
+    } else {
+        TransactionVersion::Legacy
     }
 }

@@ -4,6 +4,6 @@ mod end_transaction;
 mod map;
 mod partition;
 
-pub use end_transaction::EndTransaction;
+pub use end_transaction::{EndTransaction, transaction_version};
 pub use map::{HostedTopic, Partitions};
 pub use partition::{AppendRefused, Partition, ReadBound, ReadRefused, ReadResult};

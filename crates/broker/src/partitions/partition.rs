@@ -7,9 +7,13 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use ottla_protocol::records::AppendOrigin;
 use ottla_protocol::{ErrorCode, Str, Uuid};
-use ottla_storage::{AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError};
+use ottla_storage::{
+    AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError, VerificationGuard,
+};
 
+use crate::clock::steady_ms;
 use crate::flusher::FlushWaiters;
+use crate::slow_logs::Slowness;
 use crate::waiting::FetchWaiters;
 
 /// A partition hosted by this broker.
@@ -28,6 +32,8 @@ pub struct Partition {
     pub fetch_waiters: FetchWaiters,
     /// Produces that wait for the next fsync.
     pub flush_waiters: FlushWaiters,
+    /// Whether the log makes its writers wait.
+    pub slowness: Slowness,
 }
 
 /// How far a reader may see.
@@ -121,6 +127,7 @@ impl Partition {
             leader_epoch: AtomicI32::new(leader_epoch),
             fetch_waiters: FetchWaiters::default(),
             flush_waiters: FlushWaiters::default(),
+            slowness: Slowness::default(),
         }
     }
 
@@ -169,9 +176,42 @@ impl Partition {
     ///
     /// # Errors
     /// As Kafka answers them.
-    pub fn append_as_leader(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
+    pub fn append_as_leader(
+        &self,
+        records: &Bytes,
+        verification_guard: VerificationGuard,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendRefused> {
+        self.append_watched(records, verification_guard, now_ms, false)
+    }
+
+    /// Like [`Self::append_as_leader`], on a thread that may be kept waiting; those who read the log are not.
+    ///
+    /// # Errors
+    /// As Kafka answers them.
+    pub fn append_apart(
+        &self,
+        records: &Bytes,
+        verification_guard: VerificationGuard,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendRefused> {
+        self.append_watched(records, verification_guard, now_ms, true)
+    }
+
+    /// Appends, and takes note of how long it took.
+    fn append_watched(
+        &self,
+        records: &Bytes,
+        verification_guard: VerificationGuard,
+        now_ms: i64,
+        unlocked: bool,
+    ) -> Result<AppendInfo, AppendRefused> {
         let options = self.append_options(AppendOrigin::Client, now_ms);
-        self.append(records, &AppendOptions { defer_flush: true, ..options })
+        let options = AppendOptions { defer_flush: true, verification_guard, unlocked, ..options };
+        let began_ms = steady_ms();
+        let appended = self.append(records, &options);
+        self.slowness.note(began_ms, steady_ms());
+        appended
     }
 
     /// Makes the log durable up to `offset`, and what is durable visible: `bytes` more than before. Blocks on the disk.
@@ -191,8 +231,14 @@ impl Partition {
     ///
     /// # Errors
     /// As Kafka answers them.
-    pub fn append_as_coordinator(&self, records: &Bytes, now_ms: i64) -> Result<AppendInfo, AppendRefused> {
-        self.append(records, &self.append_options(AppendOrigin::Coordinator, now_ms))
+    pub fn append_as_coordinator(
+        &self,
+        records: &Bytes,
+        verification_guard: VerificationGuard,
+        now_ms: i64,
+    ) -> Result<AppendInfo, AppendRefused> {
+        let options = self.append_options(AppendOrigin::Coordinator, now_ms);
+        self.append(records, &AppendOptions { verification_guard, ..options })
     }
 
     pub(super) fn append_options(&self, origin: AppendOrigin, now_ms: i64) -> AppendOptions {

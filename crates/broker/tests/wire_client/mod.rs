@@ -1,4 +1,5 @@
 //! A client of a few lines: one request, one response.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -35,7 +36,8 @@ impl WireClient {
         self.receive(R::KEY, 0)
     }
 
-    fn send<R: Request>(&mut self, request: &R, version: i16, claimed: i16) {
+    /// Sends a request, and leaves the answer for later.
+    pub fn send<R: Request>(&mut self, request: &R, version: i16, claimed: i16) {
         self.correlation_id += 1;
         let header = RequestHeader {
             request_api_key: R::KEY.code(),
@@ -52,7 +54,21 @@ impl WireClient {
         self.stream.write_all(&bytes).expect("the node reads");
     }
 
-    fn receive<M: Message>(&mut self, api: ApiKey, version: i16) -> M {
+    /// The answer to the request before the last one, where two are under way, and so on.
+    pub fn receive_earlier<M: Message>(&mut self, api: ApiKey, version: i16, later: i32) -> M {
+        self.correlation_id -= later;
+        let message = self.receive(api, version);
+        self.correlation_id += later;
+        message
+    }
+
+    /// Whether the node has closed the connection. Waits until there is something to know.
+    pub fn is_closed(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+    }
+
+    /// The answer to the last request.
+    pub fn receive<M: Message>(&mut self, api: ApiKey, version: i16) -> M {
         let mut size = [0; 4];
         self.stream.read_exact(&mut size).expect("an answer");
         let mut body = vec![0; i32::from_be_bytes(size) as usize];

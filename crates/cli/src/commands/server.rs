@@ -48,6 +48,7 @@ pub fn run(args: Args) -> Result<()> {
         cluster_id: args.cluster_id.clone(),
         new_cluster: new_cluster(&args)?,
         loggers: Some(loggers),
+        ..Default::default()
     };
     let node_id = config.node_id;
     let mut server = Server::start(config, options).context("the node does not start")?;

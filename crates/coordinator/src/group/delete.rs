@@ -3,7 +3,7 @@
 use ottla_protocol::messages::delete_groups_response::DeletableGroupResult;
 use ottla_protocol::{ErrorCode, Str};
 
-use crate::records::{CoordinatorRecord, group_metadata_tombstone};
+use crate::records::CoordinatorRecord;
 use crate::reply::{Reply, ReplyId};
 use crate::result::CoordinatorResult;
 use crate::shard::GroupCoordinatorShard;
@@ -26,7 +26,7 @@ impl GroupCoordinatorShard {
         let group = self.groups.get(group_id).ok_or(ErrorCode::GroupIdNotFound)?;
         group.validate_delete()?;
         self.delete_all_offsets(group_id, records);
-        records.push(group_metadata_tombstone(group_id).map_err(|_| ErrorCode::UnknownServerError)?);
+        records.extend(group.tombstones(group_id)?);
         Ok(())
     }
 }

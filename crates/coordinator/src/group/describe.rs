@@ -13,14 +13,17 @@ impl GroupCoordinatorShard {
     pub fn describe_groups(&self, api_version: i16, group_ids: &[Str]) -> Vec<DescribedGroup> {
         let describe = |group_id: &Str| match self.groups.get_committed(group_id) {
             Some(Group::Classic(group)) => group.describe(),
-            None if api_version >= 6 => DescribedGroup {
-                group_id: group_id.clone(),
-                group_state: Str::from_static(ClassicGroupState::Dead.name()),
-                error_code: ErrorCode::GroupIdNotFound.code(),
-                error_message: Some(Str::from(format!("Group {group_id} not found."))),
-                ..Default::default()
-            },
-            None => DescribedGroup {
+            other if api_version >= 6 => {
+                let what = if other.is_some() { "is not a classic group" } else { "not found" };
+                DescribedGroup {
+                    group_id: group_id.clone(),
+                    group_state: Str::from_static(ClassicGroupState::Dead.name()),
+                    error_code: ErrorCode::GroupIdNotFound.code(),
+                    error_message: Some(Str::from(format!("Group {group_id} {what}."))),
+                    ..Default::default()
+                }
+            }
+            _ => DescribedGroup {
                 group_id: group_id.clone(),
                 group_state: Str::from_static(ClassicGroupState::Dead.name()),
                 ..Default::default()

@@ -1,13 +1,13 @@
 //! Why a request to a group of a newer type is refused.
 
-use ottla_protocol::{ErrorCode, Str};
+use ottla_protocol::{EncodeError, ErrorCode, Str};
 
 /// An error code with the words that go with it, as Kafka's `ApiException`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupError {
     /// The code.
     pub code: ErrorCode,
-    /// The words; `None` where Kafka has nothing more special to say than the code's own text.
+    /// The words, if there are any.
     pub message: Option<String>,
 }
 
@@ -19,10 +19,14 @@ impl GroupError {
 
     /// The error message field of an answer.
     pub fn text(&self) -> Option<Str> {
-        match &self.message {
-            Some(message) => Some(Str::from(message.as_str())),
-            None => Some(Str::from_static(self.code.message())),
-        }
+        self.message.as_deref().map(Str::from)
+    }
+}
+
+/// A record can't hold what the request brought: only texts that are too long can make that so.
+impl From<EncodeError> for GroupError {
+    fn from(why: EncodeError) -> Self {
+        Self::new(ErrorCode::InvalidRequest, why.to_string())
     }
 }
 

@@ -28,6 +28,7 @@ impl GroupCoordinatorShard {
     pub fn explain_group(&self, group_id: &str) -> Option<GroupExplanation> {
         match self.groups.get(group_id)? {
             Group::Classic(group) => Some(group.explain()),
+            Group::Consumer(group) => Some(group.explain()),
         }
     }
 }

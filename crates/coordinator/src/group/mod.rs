@@ -1,7 +1,7 @@
-//! Groups, of whatever type. Today that is the classic one; consumer, share and streams groups become
-//! variants.
+//! Groups, of whatever type.
 
 pub mod classic;
+pub(crate) mod consumer;
 mod delete;
 mod describe;
 mod env;
@@ -16,11 +16,13 @@ pub use error::GroupError;
 pub use explain::GroupExplanation;
 pub(crate) use group_config::GroupConfig;
 
-use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::list_groups_response::ListedGroup;
+use ottla_protocol::{ErrorCode, Str};
 
 use crate::group::classic::ClassicGroup;
+use crate::group::consumer::ConsumerGroup;
 use crate::offsets::ExpirationBase;
+use crate::records::{CoordinatorRecord, group_metadata_tombstone};
 
 /// Longest text, in bytes, that the records of a group can carry.
 pub(crate) const TEXT_LENGTH_MAX: usize = i16::MAX as usize;
@@ -54,19 +56,22 @@ impl GroupType {
 #[derive(Clone, Debug)]
 pub(crate) enum Group {
     Classic(ClassicGroup),
+    Consumer(ConsumerGroup),
 }
 
 impl Group {
     pub fn group_type(&self) -> GroupType {
         match self {
             Group::Classic(_) => GroupType::Classic,
+            Group::Consumer(_) => GroupType::Consumer,
         }
     }
 
-    /// The state's name, as tools show it.
+    /// The state's name, as tools show it: as of the last commit where that is kept.
     pub fn state_name(&self) -> &'static str {
         match self {
             Group::Classic(group) => group.state().name(),
+            Group::Consumer(group) => group.state_committed().name(),
         }
     }
 
@@ -74,6 +79,7 @@ impl Group {
     pub fn is_empty(&self) -> bool {
         match self {
             Group::Classic(group) => group.is_empty(),
+            Group::Consumer(group) => group.is_empty(),
         }
     }
 
@@ -81,6 +87,7 @@ impl Group {
     pub fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Consumer(group) => group.is_subscribed_to(topic),
         }
     }
 
@@ -88,24 +95,47 @@ impl Group {
     pub fn expiration_base(&self) -> Option<ExpirationBase> {
         match self {
             Group::Classic(group) => group.expiration_base(),
+            Group::Consumer(group) => group.expiration_base(),
         }
     }
 
     pub fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self {
             Group::Classic(group) => group.validate_offset_delete(),
+            Group::Consumer(_) => Ok(()),
         }
     }
 
     pub fn validate_delete(&self) -> Result<(), ErrorCode> {
         match self {
             Group::Classic(group) => group.validate_delete(),
+            Group::Consumer(group) => group.validate_delete(),
         }
     }
 
     pub fn as_listed(&self) -> ListedGroup {
         match self {
             Group::Classic(group) => group.as_listed(),
+            Group::Consumer(group) => group.as_listed(),
+        }
+    }
+
+    /// The records that remove the group, but not its offsets.
+    pub fn tombstones(&self, group_id: &Str) -> Result<Vec<CoordinatorRecord>, ErrorCode> {
+        match self {
+            Group::Classic(_) => {
+                let tombstone = group_metadata_tombstone(group_id);
+                tombstone.map(|tombstone| vec![tombstone]).map_err(|_| ErrorCode::UnknownServerError)
+            }
+            Group::Consumer(group) => Ok(group.tombstones()),
+        }
+    }
+
+    /// Everything below `high_watermark` is committed; whether the group has something that is not.
+    pub fn commit(&mut self, high_watermark: i64) -> bool {
+        match self {
+            Group::Classic(_) => false,
+            Group::Consumer(group) => group.commit(high_watermark),
         }
     }
 }

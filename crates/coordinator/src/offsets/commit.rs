@@ -10,7 +10,8 @@ use ottla_protocol::{ErrorCode, Str, Uuid};
 use crate::context::RequestContext;
 use crate::errors::offset_commit_error;
 use crate::group::Group;
-use crate::group::classic::{ClassicGroup, ClassicGroupState, CommitValidation};
+use crate::group::classic::{ClassicGroupState, CommitValidation};
+use crate::group::consumer::CommitPartitions;
 use crate::offsets::{OffsetAndMetadata, OffsetKey};
 use crate::records::{CoordinatorRecord, offset_commit_record};
 use crate::reply::{Reply, ReplyId};
@@ -34,7 +35,15 @@ impl GroupCoordinatorShard {
         now_ms: i64,
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
-        if let Err(error) = self.validate_offset_commit(context, request, now_ms, &mut out) {
+        let checked = self.validate_offset_commit(context, request, now_ms, &mut out).and_then(|allowed| {
+            // One partition that may not be committed refuses all.
+            request.topics.iter().try_for_each(|topic| {
+                let topic_id = self.topic_id_of(topic.topic_id, &topic.name);
+                let mut partitions = topic.partitions.iter().filter(|partition| !self.is_refused(partition));
+                partitions.try_for_each(|partition| allowed.validate(topic_id, partition.partition_index))
+            })
+        });
+        if let Err(error) = checked {
             out.reply(reply_id, Reply::OffsetCommit(offset_commit_error(request, error)));
             return out;
         }
@@ -87,7 +96,7 @@ impl GroupCoordinatorShard {
         request: &OffsetCommitRequest,
         now_ms: i64,
         out: &mut CoordinatorResult,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<CommitPartitions, ErrorCode> {
         let group =
             match self.group_for_commit(&request.group_id, request.generation_id_or_member_epoch, now_ms) {
                 Ok(group) => group,
@@ -97,17 +106,36 @@ impl GroupCoordinatorShard {
                 }
                 Err(error) => return Err(error),
             };
-        group.validate_offset_commit(&CommitValidation {
+        let commit = CommitValidation {
             member_id: &request.member_id,
             group_instance_id: request.group_instance_id.as_ref(),
             generation_id: request.generation_id_or_member_epoch,
             is_transactional: false,
-        })?;
+        };
+        let group = match group {
+            Group::Consumer(group) => return group.validate_offset_commit(&commit, context.api_version),
+            Group::Classic(group) => group,
+        };
+        group.validate_offset_commit(&commit)?;
         // Committing keeps the session alive.
         if matches!(group.state(), ClassicGroupState::Stable | ClassicGroupState::PreparingRebalance) {
             group.reschedule_heartbeat(&request.member_id, now_ms, out);
         }
-        Ok(())
+        Ok(CommitPartitions::Any)
+    }
+
+    /// The id of a topic, by its name if the request has none.
+    pub(super) fn topic_id_of(&self, topic_id: Uuid, name: &str) -> Uuid {
+        match topic_id.is_zero() {
+            true => self.image.topics.topic_id(name).unwrap_or_default(),
+            false => topic_id,
+        }
+    }
+
+    /// Whether a partition is answered with an error of its own.
+    fn is_refused(&self, partition: &OffsetCommitRequestPartition) -> bool {
+        let metadata = partition.committed_metadata.as_ref();
+        metadata.is_some_and(|metadata| is_too_long(metadata, self.config.offset_metadata_max_bytes))
     }
 
     /// The group to which offsets are committed. A consumer that manages its partitions itself has none: its
@@ -117,7 +145,7 @@ impl GroupCoordinatorShard {
         group_id: &Str,
         generation_id: i32,
         now_ms: i64,
-    ) -> Result<&mut ClassicGroup, ErrorCode> {
+    ) -> Result<&mut Group, ErrorCode> {
         if self.groups.get(group_id).is_none() {
             if generation_id >= 0 {
                 return Err(ErrorCode::IllegalGeneration);
@@ -127,10 +155,7 @@ impl GroupCoordinatorShard {
             }
             self.create_classic_group(group_id, now_ms);
         }
-        match self.groups.get_mut(group_id) {
-            Some(Group::Classic(group)) => Ok(group),
-            None => Err(ErrorCode::UnknownServerError),
-        }
+        self.groups.get_mut(group_id).ok_or(ErrorCode::UnknownServerError)
     }
 }
 

@@ -9,6 +9,7 @@
 //! | without protocol type (offsets only) | the offset was committed |
 //! | empty | the group became empty; if that was not recorded, the offset was committed |
 //! | stable, protocol type `consumer`, topic not subscribed to | the offset was committed |
+//! | consumer group (KIP-848), topic not subscribed to | the offset was committed |
 //! | any other | never |
 //!
 //! An offset with an open transaction stays.
@@ -16,7 +17,7 @@
 use ottla_protocol::Str;
 
 use crate::offsets::OffsetAndMetadata;
-use crate::records::{CoordinatorRecord, group_metadata_tombstone, offset_commit_tombstone};
+use crate::records::{CoordinatorRecord, offset_commit_tombstone};
 use crate::result::{CoordinatorResult, GroupEvent};
 use crate::shard::GroupCoordinatorShard;
 use crate::timers::TimerKey;
@@ -52,7 +53,7 @@ impl GroupCoordinatorShard {
         for (group_id, group) in self.groups.iter() {
             let all_expired = self.cleanup_expired_offsets(group_id, now_ms, &mut out.records);
             if all_expired && group.is_empty() {
-                out.records.extend(group_metadata_tombstone(group_id));
+                out.records.extend(group.tombstones(group_id).unwrap_or_default());
             }
         }
         if !out.records.is_empty() {

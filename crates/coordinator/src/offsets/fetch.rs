@@ -38,6 +38,18 @@ impl GroupCoordinatorShard {
         reply_id: ReplyId,
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
+        if let Some(Group::Consumer(group)) = self.group_at(&request.group_id, require_stable)
+            && let Err(error) =
+                group.validate_offset_fetch(request.member_id.as_ref(), request.member_epoch, require_stable)
+        {
+            let response = OffsetFetchResponseGroup {
+                group_id: request.group_id.clone(),
+                error_code: error.code(),
+                ..Default::default()
+            };
+            out.reply(reply_id, Reply::OffsetFetch(response));
+            return out;
+        }
         let topics = match (&request.topics, self.has_group_at(&request.group_id, require_stable)) {
             (Some(topics), exists) => self.fetch_topics(&request.group_id, topics, exists, require_stable),
             (None, true) => self.fetch_all(&request.group_id, require_stable),
@@ -54,11 +66,15 @@ impl GroupCoordinatorShard {
     }
 
     fn has_group_at(&self, group_id: &Str, latest: bool) -> bool {
-        let group = if latest { self.groups.get(group_id) } else { self.groups.get_committed(group_id) };
-        match group {
+        match self.group_at(group_id, latest) {
             Some(Group::Classic(group)) => group.state() != ClassicGroupState::Dead,
+            Some(Group::Consumer(_)) => true,
             None => false,
         }
+    }
+
+    fn group_at(&self, group_id: &Str, latest: bool) -> Option<&Group> {
+        if latest { self.groups.get(group_id) } else { self.groups.get_committed(group_id) }
     }
 
     fn fetch_topics(

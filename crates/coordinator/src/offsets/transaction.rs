@@ -7,11 +7,16 @@ use ottla_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use ottla_protocol::{ErrorCode, Uuid};
 
 use crate::errors::txn_offset_commit_error;
+use crate::group::Group;
 use crate::group::classic::CommitValidation;
+use crate::group::consumer::CommitPartitions;
 use crate::offsets::{OffsetAndMetadata, OffsetKey};
 use crate::reply::{Reply, ReplyId};
 use crate::result::{CoordinatorResult, ProducerIdAndEpoch};
 use crate::shard::GroupCoordinatorShard;
+
+/// Versions of TxnOffsetCommit make no difference to what may be committed.
+const API_VERSION_ANY: i16 = i16::MAX;
 
 impl GroupCoordinatorShard {
     /// Commits offsets as part of a transaction: they count once its marker says so
@@ -24,7 +29,19 @@ impl GroupCoordinatorShard {
         now_ms: i64,
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
-        if let Err(error) = self.validate_transactional_offset_commit(request, now_ms) {
+        let checked = self.validate_transactional_offset_commit(request, now_ms).and_then(|allowed| {
+            request.topics.iter().try_for_each(|topic| {
+                let topic_id = self.topic_id_of(Uuid::ZERO, &topic.name);
+                let mut partitions = topic.partitions.iter();
+                partitions.try_for_each(|partition| allowed.validate(topic_id, partition.partition_index))
+            })
+        });
+        // Members of transactions know generations only.
+        let checked = checked.map_err(|error| match error {
+            ErrorCode::StaleMemberEpoch => ErrorCode::IllegalGeneration,
+            error => error,
+        });
+        if let Err(error) = checked {
             out.reply(reply_id, Reply::TxnOffsetCommit(txn_offset_commit_error(request, error)));
             return out;
         }
@@ -73,17 +90,21 @@ impl GroupCoordinatorShard {
         &mut self,
         request: &TxnOffsetCommitRequest,
         now_ms: i64,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<CommitPartitions, ErrorCode> {
         if request.group_id.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }
         let group = self.group_for_commit(&request.group_id, request.generation_id, now_ms)?;
-        group.validate_offset_commit(&CommitValidation {
+        let commit = CommitValidation {
             member_id: &request.member_id,
             group_instance_id: request.group_instance_id.as_ref(),
             generation_id: request.generation_id,
             is_transactional: true,
-        })
+        };
+        match group {
+            Group::Classic(group) => group.validate_offset_commit(&commit).map(|()| CommitPartitions::Any),
+            Group::Consumer(group) => group.validate_offset_commit(&commit, API_VERSION_ANY),
+        }
     }
 }
 

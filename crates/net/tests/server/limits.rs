@@ -189,3 +189,24 @@ fn a_client_that_never_reads_is_closed_as_idle() {
     }
     wait_for("the end", || harness.snapshot().closed_idle == 1);
 }
+
+#[test]
+fn requests_that_wait_for_answers_are_bounded_by_their_bytes() {
+    let harness = Harness::with(|o: &mut NetOptions| o.threads = 1);
+    let mut client = harness.connect();
+    let mut sender = Client { stream: client.stream.try_clone().unwrap() };
+    let waiting = [&b"l1"[..], &[0; 999_998]].concat();
+    let request = waiting.clone();
+    let sending = std::thread::spawn(move || (0..20).for_each(|_| sender.send(&request)));
+    wait_for("as many calls as there may be", || harness.script.called() == 9);
+    let mut other = harness.connect();
+    for _ in 0..100 {
+        assert_eq!(other.call(b"e"), b"e");
+    }
+    assert_eq!(harness.script.called(), 9 + 100, "8 MiB wait, and no more is called");
+    harness.script.open(b'1');
+    for _ in 0..20 {
+        assert!(client.receive() == waiting);
+    }
+    sending.join().unwrap();
+}

@@ -10,6 +10,7 @@
 //! | `filter`, `transactions` | what of a batch stays |
 //! | `chunks`, `cleaned_segment` | reading the old segments, writing the new one |
 //! | `throttle` | the bound on reads and writes |
+//! | `metrics` | Kafka's gauges |
 //!
 //! The swap itself, and all else that needs the log's lock, is in `log`: `cleaning` and `replace`. Threads belong to
 //! the caller, who lends them to a [`CleanerWorker`]; time comes from its [`CleanerHost`].
@@ -21,6 +22,7 @@ mod error;
 mod filter;
 mod group;
 mod log_cleaner;
+mod metrics;
 mod offset_map;
 mod throttle;
 mod transactions;
@@ -40,6 +42,7 @@ pub(crate) use group::SegmentSize;
 pub(crate) use group::{GroupLimits, group};
 #[cfg(test)]
 pub(crate) use log_cleaner::{CleanStats, Cleaner};
+pub use metrics::{CleanerMetrics, UncleanableLogs};
 #[cfg(test)]
 pub(crate) use throttle::Throttler;
 #[cfg(test)]

@@ -7,10 +7,12 @@ use parking_lot::Mutex;
 use super::choose::{Dirtiness, filthiest};
 use super::error::CleanError;
 use super::log_cleaner::{CleanStats, Cleaner, Run};
+use super::metrics::{CleanerMetrics, LastClean, MetricsBoard, UncleanableLogs};
 use super::throttle::Throttler;
 use super::{CleanerHost, CleanerOptions};
 use crate::error::StorageResult;
 use crate::log::{CleaningView, PartitionLog};
+use crate::log_dir::LogDir;
 use crate::manager::LogManager;
 
 /// What the threads of the cleaner share.
@@ -19,18 +21,24 @@ pub struct CleanerShared {
     throttler: Mutex<Throttler>,
     /// Held while a log is chosen, so that no two threads choose the same.
     choosing: Mutex<()>,
+    metrics: Mutex<MetricsBoard>,
 }
 
 impl CleanerShared {
     /// Threads that together read and write at most so much a second. `elapsed_ms` is that of their host.
     pub fn new(io_max_bytes_per_second: f64, elapsed_ms: i64) -> Self {
         let throttler = Mutex::new(Throttler::new(io_max_bytes_per_second, elapsed_ms));
-        Self { throttler, choosing: Mutex::default() }
+        Self { throttler, choosing: Mutex::default(), metrics: Mutex::new(MetricsBoard::new(elapsed_ms)) }
     }
 
     /// Another bound holds from now on.
     pub fn set_io_max(&self, bytes_per_second: f64) {
         self.throttler.lock().set_rate(bytes_per_second);
+    }
+
+    /// Kafka's gauges. `elapsed_ms` is that of the host.
+    pub fn metrics(&self, elapsed_ms: i64) -> CleanerMetrics {
+        self.metrics.lock().read(elapsed_ms)
     }
 }
 
@@ -40,6 +48,7 @@ pub struct CleanerWorker {
     cleaner: Cleaner,
     options: CleanerOptions,
     shared: Arc<CleanerShared>,
+    last: Arc<Mutex<LastClean>>,
 }
 
 /// A log that is to be cleaned.
@@ -68,13 +77,14 @@ impl Drop for Taken<'_> {
 impl CleanerWorker {
     /// A thread with these buffers.
     pub fn new(shared: &Arc<CleanerShared>, options: CleanerOptions) -> Self {
-        Self { cleaner: Cleaner::new(&options), options, shared: shared.clone() }
+        let last = shared.metrics.lock().add_thread();
+        Self { cleaner: Cleaner::new(&options), options, shared: shared.clone(), last }
     }
 
     /// Other buffers, if these differ.
     pub fn set_options(&mut self, options: CleanerOptions) {
         if self.options != options {
-            *self = Self::new(&self.shared, options);
+            (self.cleaner, self.options) = (Cleaner::new(&options), options);
         }
     }
 
@@ -104,9 +114,13 @@ impl CleanerWorker {
 
     fn clean_filthiest(&mut self, manager: &LogManager, host: &dyn CleanerHost) -> bool {
         let choosing = self.shared.choosing.lock();
-        let Some(target) = choose(manager, host.now_ms()) else { return false };
+        let chosen = choose(manager, host.now_ms());
+        self.shared.metrics.lock().note_run(host.elapsed_ms(), chosen.dirtiest_ratio);
+        self.last.lock().max_compaction_delay_ms = chosen.max_compaction_delay_ms;
+        let Some(target) = chosen.target else { return false };
         let Some(_taken) = Taken::take(&target.log) else { return false };
         drop(choosing);
+        let began_ms = host.elapsed_ms();
         let log = &target.log;
         tracing::debug!(
             partition = %log.partition(),
@@ -117,6 +131,10 @@ impl CleanerWorker {
         match self.clean(&target, host) {
             Ok((end_offset, stats)) => {
                 report(log, &target, end_offset, &stats);
+                {
+                    let mut last = self.last.lock();
+                    (last.stats, last.elapsed_ms) = (stats, host.elapsed_ms().saturating_sub(began_ms));
+                }
                 log.finish_cleaning(target.view.truncations, end_offset);
                 manager.checkpoint_cleaner_offsets(log.log_dir());
                 true
@@ -196,15 +214,27 @@ impl LogToClean {
     }
 }
 
-fn choose(manager: &LogManager, now_ms: i64) -> Option<LogToClean> {
+/// The log to clean, and what was seen when it was looked for.
+struct Chosen {
+    target: Option<LogToClean>,
+    dirtiest_ratio: f64,
+    max_compaction_delay_ms: i64,
+}
+
+fn choose(manager: &LogManager, now_ms: i64) -> Chosen {
     let candidates = manager.logs().into_iter().filter(|log| {
         log.log_dir().is_online()
             && log.config().compact
             && !log.is_uncleanable()
             && !log.is_taken_for_cleaning()
     });
-    filthiest(candidates.filter_map(|log| match LogToClean::look(&log, now_ms) {
-        Ok(target) => Some(target),
+    let (mut dirtiest_ratio, mut max_compaction_delay_ms) = (0.0_f64, 0);
+    let looked = candidates.filter_map(|log| match LogToClean::look(&log, now_ms) {
+        Ok((target, dirtiness)) => {
+            dirtiest_ratio = dirtiest_ratio.max(dirtiness.ratio());
+            max_compaction_delay_ms = max_compaction_delay_ms.max(target.view.overdue_ms);
+            Some((target, dirtiness))
+        }
         Err(e) => {
             let e = CleanError::from(e);
             if e.is_lasting() {
@@ -213,7 +243,23 @@ fn choose(manager: &LogManager, now_ms: i64) -> Option<LogToClean> {
             }
             None
         }
-    }))
+    });
+    let target = filthiest(looked);
+    Chosen { target, dirtiest_ratio, max_compaction_delay_ms }
+}
+
+impl LogManager {
+    /// The logs of a directory that the cleaner has set aside, and what in them should be cleaned.
+    pub fn uncleanable_logs(&self, dir: &Arc<LogDir>, now_ms: i64) -> UncleanableLogs {
+        let mut found = UncleanableLogs::default();
+        for log in self.logs_in(dir).iter().filter(|log| log.is_uncleanable()) {
+            found.count += 1;
+            // What cannot even be looked at, nobody can say.
+            let bytes = LogToClean::look(log, now_ms).map_or(0, |(_, dirtiness)| dirtiness.cleanable_bytes);
+            found.bytes = found.bytes.saturating_add(bytes);
+        }
+        found
+    }
 }
 
 fn report(log: &PartitionLog, target: &LogToClean, end_offset: i64, stats: &CleanStats) {

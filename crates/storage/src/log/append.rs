@@ -28,6 +28,9 @@ pub struct AppendOptions {
     /// With `flush.messages`, leave the fsync to the caller, who calls [`PartitionLog::flush_up_to`] where
     /// blocking is allowed before acknowledging. Otherwise it is done before the append returns.
     pub defer_flush: bool,
+    /// Let go of the log's lock while the records are written: for a disk that makes writers wait, so that who reads the
+    /// log does not wait with them.
+    pub unlocked: bool,
 }
 
 impl Default for AppendOptions {
@@ -39,6 +42,7 @@ impl Default for AppendOptions {
             verification_guard: VerificationGuard::SENTINEL,
             transaction_version: TransactionVersion::Legacy,
             defer_flush: false,
+            unlocked: false,
         }
     }
 }
@@ -135,7 +139,7 @@ impl PartitionLog {
         options: &AppendOptions,
     ) -> Result<AppendInfo, AppendError> {
         let (mut info, flush_messages) = {
-            let mut state = self.open_state()?;
+            let mut state = self.open_state_to_change()?;
             let validated = self.validate(&state, records, options)?;
             let batch = Batch {
                 header: *validated.header(),
@@ -151,7 +155,7 @@ impl PartitionLog {
                     (info.size, info.duplicate) = (0, true);
                 }
                 ProducerCheck::Accepted(updates) => {
-                    self.write(&mut state, &[batch], &validated.parts(), options.now_ms, updates)?;
+                    self.write(&mut state, &[batch], &validated.parts(), options, updates)?;
                 }
             }
             (info, state.config.flush_messages)

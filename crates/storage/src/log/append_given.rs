@@ -46,7 +46,7 @@ impl PartitionLog {
         let (first_offset, last_offset) = (first.header.base_offset(), last.header.last_offset());
         let size = batches.iter().map(|b| b.header.size()).sum();
         let flush_messages = {
-            let mut state = self.open_state()?;
+            let mut state = self.open_state_to_change()?;
             let log_end_offset = self.log_end_offset();
             if first_offset < log_end_offset {
                 let partition = self.partition.to_string();
@@ -63,7 +63,7 @@ impl PartitionLog {
                 ProducerCheck::Duplicate(_) => ProducerUpdates::default(),
             };
             let whole = records.get(..size).unwrap_or_default();
-            self.write(&mut state, &batches, &[whole], options.now_ms, updates)?;
+            self.write(&mut state, &batches, &[whole], options, updates)?;
             state.config.flush_messages
         };
         if (last_offset + 1).saturating_sub(self.recovery_point()) >= flush_messages {

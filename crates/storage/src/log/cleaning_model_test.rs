@@ -261,7 +261,7 @@ impl History {
             }
             let steps = swap_steps(&dir, bases[0], &bases);
             let done = self.random.below(steps.len() as u64 + 1) as usize;
-            steps[..done].iter().for_each(|step| assert!(step.run().is_ok()));
+            steps[..done].iter().for_each(|step| assert!(step.run(&crate::fs::RealDisk).is_ok()));
         }
         self.reopen(false);
     }
@@ -456,7 +456,9 @@ fn a_kill_at_any_step_leaves_the_old_segments_or_the_new_one() {
     for count in 0..=steps {
         let dir = history.f.temp.path().join(format!("killed-{count}"));
         copy_tree(&before, &dir);
-        swap_steps(&dir, bases[0], &bases)[..count].iter().for_each(|step| assert!(step.run().is_ok()));
+        swap_steps(&dir, bases[0], &bases)[..count]
+            .iter()
+            .for_each(|step| assert!(step.run(&crate::fs::RealDisk).is_ok()));
         let mut options = history.f.options.clone();
         options.clean = false;
         let log = PartitionLog::open(&history.f.context, &history.f.log_dir, &dir, &options).expect("open");

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::fs::Disk;
 use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, SWAP_SUFFIX, offset_of};
 use crate::segment::scanner::{SCAN_BUFFER, Scanner};
 
 /// Removes what interrupted operations left, and finishes a replacement of segments that had begun: once all
 /// new files are called `.swap`, they are the log.
-pub(super) fn finish_swaps(dir: &Path) -> io::Result<()> {
+pub(super) fn finish_swaps(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     let (mut swaps, mut cleaned) = (Vec::new(), Vec::new());
     let mut first_cleaned = i64::MAX;
     for entry in std::fs::read_dir(dir)? {
@@ -41,7 +42,7 @@ pub(super) fn finish_swaps(dir: &Path) -> io::Result<()> {
     for (_, path) in valid {
         let target = path.with_extension("");
         tracing::info!("Recovering file {} by renaming", path.display());
-        std::fs::rename(&path, target)?;
+        disk.rename(&path, &target)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@
 //! | `producers` | what is told about producers; verification guards |
 //! | `retire` | closing, and renaming for deletion |
 //!
-//! One mutex guards everything that changes. Offsets are atomics besides, so that looking at them costs
+//! One mutex guards everything that changes; only a slow disk's writes are done without it (`write`). Offsets are atomics besides, so that looking at them costs
 //! nothing. A reader holds the mutex while it finds a range, not while the range is read or sent. Nothing that
 //! may wait for the disk (fsync, unlink) is done under it, except what Kafka's order of events demands.
 
@@ -57,6 +57,8 @@ mod recovery_test;
 #[cfg(test)]
 mod retention_test;
 #[cfg(test)]
+mod slow_disk_test;
+#[cfg(test)]
 mod tail_checkpoint_test;
 #[cfg(test)]
 mod torn_test;
@@ -68,7 +70,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use ottla_protocol::{TopicPartition, Uuid};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 pub use append::{AppendError, AppendInfo, AppendOptions};
 pub(crate) use cleaning::{CleaningView, SourceSegment};
@@ -104,6 +106,8 @@ pub struct PartitionLog {
     size_bytes: AtomicU64,
     cleaning: cleaning::CleaningMarks,
     state: Mutex<LogState>,
+    /// Told when an append that had let go of `state` has come back to it.
+    written: Condvar,
     /// Held during an fsync: appends that wait for the same one find their work done (group commit). Taken
     /// before `state`, never while it is held.
     flushing: Mutex<()>,
@@ -125,6 +129,9 @@ struct LogState {
     /// Files that were replaced without fsync: `partition.metadata`, the leader epochs, producer snapshots.
     unsynced: Vec<PathBuf>,
     last_flush_ms: i64,
+    /// Whether an append has let go of the lock while its records are written ([`AppendOptions::unlocked`]). All may be
+    /// looked at meanwhile; who changes segments waits ([`PartitionLog::state_to_change`]).
+    is_writing: bool,
     /// Set when the log is deleted, replaced or shut down: nothing is served any more.
     closed: bool,
 }
@@ -189,7 +196,8 @@ impl PartitionLog {
     /// Gives memory and reserved disk blocks back that neither append nor fetch has used since the last call.
     pub fn trim_memory(&self) {
         let mut state = self.state.lock();
-        if state.tail.drop_if_idle() {
+        // Who writes is not idle.
+        if !state.is_writing && state.tail.drop_if_idle() {
             let dir = state.dir.clone();
             // With `preallocate` the blocks were asked for.
             let keeps_blocks = state.config.preallocate;
@@ -208,6 +216,22 @@ impl PartitionLog {
         self.log_dir.check()?;
         let state = self.state.lock();
         if state.closed { Err(StorageError::Closed(state.dir.to_path_buf())) } else { Ok(state) }
+    }
+
+    /// The state, if the log serves, for those who append to it, cut it or close it.
+    fn open_state_to_change(&self) -> StorageResult<MutexGuard<'_, LogState>> {
+        self.log_dir.check()?;
+        let state = self.state_to_change();
+        if state.closed { Err(StorageError::Closed(state.dir.to_path_buf())) } else { Ok(state) }
+    }
+
+    /// The state while no append is under way.
+    fn state_to_change(&self) -> MutexGuard<'_, LogState> {
+        let mut state = self.state.lock();
+        while state.is_writing {
+            self.written.wait(&mut state);
+        }
+        state
     }
 
     fn env<'a>(&'a self, dir: &'a Path) -> SegmentEnv<'a> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use ottla_protocol::{TopicPartition, Uuid};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::leftovers::finish_swaps;
 use super::listing::Listing;
@@ -146,6 +146,7 @@ impl PartitionLog {
             read_bound: None,
             unsynced: loaded.unsynced,
             last_flush_ms: options.now_ms,
+            is_writing: false,
             closed: false,
         };
         Arc::new_cyclic(|this| Self {
@@ -161,6 +162,7 @@ impl PartitionLog {
             size_bytes: AtomicU64::new(size),
             cleaning: Default::default(),
             state: Mutex::new(state),
+            written: Condvar::new(),
             flushing: Mutex::new(()),
         })
     }
@@ -182,7 +184,7 @@ impl<'a> Loading<'a> {
     ) -> io::Result<(Self, LoadedOffsets)> {
         let mut listing = Listing::read(env.dir)?;
         if listing.has_leftovers {
-            finish_swaps(env.dir)?;
+            finish_swaps(env.disk, env.dir)?;
             // What is removed must not come back beside what is appended from now on.
             env.disk.sync_dir(env.dir)?;
             listing = Listing::read(env.dir)?;
@@ -211,6 +213,7 @@ impl<'a> Loading<'a> {
         loading.rebuild_missing_indexes(&listing.segments)?;
         let offsets = loading.load_offsets()?;
         loading.load_state(&offsets)?;
+        loading.producers.end_recovery(env.dir)?;
         loading.checkpoint_tail()?;
         Ok((loading, offsets))
     }
@@ -276,6 +279,7 @@ impl<'a> Loading<'a> {
         let options = self.options;
         let mut intact = options.clean;
         if !options.clean {
+            self.producers.begin_recovery();
             let first = self.floor_segment(options.recovery_point);
             let from = if self.has_tail_checkpoints { self.resume(first)? } else { None };
             self.recover(from.unwrap_or_else(|| RecoverFrom::start_of(first, options.recovery_point)))?;
@@ -413,7 +417,7 @@ impl<'a> Loading<'a> {
             for path in segment.mark_deleted(self.env)? {
                 std::fs::remove_file(path)?;
             }
-            if let Some(path) = self.producers.mark_snapshot_deleted(self.env.dir, segment.base_offset)? {
+            if let Some(path) = self.producers.mark_snapshot_deleted(self.env, segment.base_offset)? {
                 std::fs::remove_file(path)?;
             }
         }

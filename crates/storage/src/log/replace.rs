@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use super::PartitionLog;
 use crate::cleaner::{CleanError, CleanedFiles, CleanedSegment};
-use crate::fs::{found, sync_dir, with_suffix};
+use crate::fs::{Disk, found, with_suffix};
 use crate::names::{CLEANED_SUFFIX, DELETED_SUFFIX, SWAP_SUFFIX, offset_file};
 use crate::segment::{SUFFIXES, Segment};
 
@@ -46,8 +46,8 @@ impl Rename {
     }
 
     /// Whether there was a file.
-    pub(super) fn run(&self) -> io::Result<bool> {
-        found(std::fs::rename(&self.from, &self.to)).map(|done| done.is_some())
+    pub(super) fn run(&self, disk: &dyn Disk) -> io::Result<bool> {
+        found(disk.rename(&self.from, &self.to)).map(|done| done.is_some())
     }
 }
 
@@ -97,6 +97,7 @@ impl PartitionLog {
             return Err(CleanError::Aborted);
         }
         let dir = state.dir.clone();
+        let disk = self.log_dir.disk();
         let mut deleted = Vec::new();
         let mut work = || {
             if cleaned.sizes().txn_index.is_none() {
@@ -107,12 +108,12 @@ impl PartitionLog {
                 ))?;
             }
             for step in swap_steps(&dir, cleaned.base_offset, old) {
-                if step.run()? && step.is_removal() {
+                if step.run(disk)? && step.is_removal() {
                     deleted.push(step.to);
                 }
             }
             for offset in old.iter().filter(|offset| **offset != cleaned.base_offset) {
-                deleted.extend(state.producers.mark_snapshot_deleted(&dir, *offset)?);
+                deleted.extend(state.producers.mark_snapshot_deleted(self.env(&dir), *offset)?);
             }
             Ok(())
         };
@@ -127,7 +128,7 @@ impl PartitionLog {
         drop(state);
         deleted.into_iter().for_each(|path| self.context.trash.add(due_ms, path, &self.log_dir));
         // Not under the lock. If the directory is renamed meanwhile, nothing of it matters any more.
-        let synced = crate::fs::found(sync_dir(&dir)).map(|_| ());
+        let synced = crate::fs::found(disk.sync_dir(&dir)).map(|_| ());
         Ok(synced.map_err(|e| self.fail("replacing segments of", e))?)
     }
 }

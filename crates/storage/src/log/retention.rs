@@ -44,7 +44,7 @@ impl PartitionLog {
     /// Removes the segments that `retention.ms`, `retention.bytes` and the log's start leave no reason to keep;
     /// how many. Nothing at or above the high watermark is removed.
     pub fn delete_old_segments(&self, now_ms: i64) -> StorageResult<usize> {
-        let mut state = self.open_state()?;
+        let mut state = self.open_state_to_change()?;
         let config = state.config.clone();
         let mut deleted = self.delete_before_log_start(&mut state, now_ms)?;
         if config.delete {
@@ -149,7 +149,7 @@ impl PartitionLog {
             let bytes = u64::from(segment.size());
             self.size_bytes.fetch_sub(bytes, std::sync::atomic::Ordering::Relaxed);
             let files = segment.mark_deleted(self.env(&dir))?;
-            let snapshot = state.producers.mark_snapshot_deleted(&dir, segment.base_offset)?;
+            let snapshot = state.producers.mark_snapshot_deleted(self.env(&dir), segment.base_offset)?;
             for path in files.into_iter().chain(snapshot) {
                 self.context.trash.add(due_ms, path, &self.log_dir);
             }

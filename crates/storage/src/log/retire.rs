@@ -17,13 +17,13 @@ impl PartitionLog {
         self.write_out()?;
         self.flush(now_ms)?;
         self.sync_rest()?;
-        self.state.lock().closed = true;
+        self.state_to_change().closed = true;
         Ok(())
     }
 
     /// Writes all that an orderly stop leaves on disk, without making it durable.
     pub(crate) fn write_out(&self) -> StorageResult<()> {
-        let mut state = self.open_state()?;
+        let mut state = self.open_state_to_change()?;
         self.write_epochs(&mut state)?;
         let dir = state.dir.clone();
         let env = self.env(&dir);
@@ -44,7 +44,7 @@ impl PartitionLog {
 
     /// All is durable up to the log's end: somebody has synced the whole file system.
     pub(crate) fn mark_all_durable(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.state_to_change();
         state.unsynced.clear();
         self.recovery_point.store(self.log_end_offset(), Ordering::Release);
         state.closed = true;
@@ -52,7 +52,7 @@ impl PartitionLog {
 
     /// Makes durable what a flush leaves out: the active segment's indexes, and files of an empty log.
     fn sync_rest(&self) -> StorageResult<()> {
-        let mut state = self.open_state()?;
+        let mut state = self.open_state_to_change()?;
         let dir = state.dir.clone();
         let env = self.env(&dir);
         let mut work = || {
@@ -76,7 +76,7 @@ impl PartitionLog {
     /// Takes the log out of service and gives its directory a unique name with this suffix (`-delete`,
     /// `-stray`); the new path.
     pub(crate) fn retire(&self, suffix: &str) -> StorageResult<PathBuf> {
-        let mut state = self.open_state()?;
+        let mut state = self.open_state_to_change()?;
         self.end(&mut state);
         self.rename_locked(&mut state, &unique_dir_name(&self.partition, suffix))
     }
@@ -84,13 +84,13 @@ impl PartitionLog {
     /// Like [`Self::retire`], for a log that is out of service already.
     pub(crate) fn rename_closed(&self, suffix: &str) -> StorageResult<PathBuf> {
         self.log_dir.check()?;
-        let mut state = self.state.lock();
+        let mut state = self.state_to_change();
         self.rename_locked(&mut state, &unique_dir_name(&self.partition, suffix))
     }
 
     /// Takes the log out of service if it ends at `offset`; whether it did.
     pub(crate) fn close_at(&self, offset: i64) -> StorageResult<bool> {
-        let mut state = self.open_state()?;
+        let mut state = self.open_state_to_change()?;
         let ends_there = self.log_end_offset() == offset;
         if ends_there {
             self.end(&mut state);
@@ -109,7 +109,7 @@ impl PartitionLog {
 
     /// Takes the log out of service where it is.
     pub(crate) fn abandon(&self) {
-        self.end(&mut self.state.lock());
+        self.end(&mut self.state_to_change());
     }
 
     fn end(&self, state: &mut LogState) {
@@ -119,7 +119,7 @@ impl PartitionLog {
 
     /// Gives the directory another name below the same log directory; it stays in service.
     pub(crate) fn rename_dir(&self, name: &str) -> StorageResult<()> {
-        let mut state = self.open_state()?;
+        let mut state = self.open_state_to_change()?;
         self.rename_locked(&mut state, name).map(|_| ())
     }
 

@@ -11,7 +11,7 @@ use crate::segment::{RollParams, Segment, lazy_file};
 impl PartitionLog {
     /// Closes the active segment, so that the next append starts a new one. Does nothing when it is empty.
     pub fn roll(&self, now_ms: i64) -> StorageResult<()> {
-        let mut state = self.open_state()?;
+        let mut state = self.open_state_to_change()?;
         let end = self.log_end_offset();
         if state.active().is_some_and(|s| s.size() > 0) {
             self.roll_to(&mut state, end, now_ms).map_err(|e| self.fail("rolling log segment for", e))?;

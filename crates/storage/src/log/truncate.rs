@@ -13,7 +13,7 @@ impl PartitionLog {
         let offset = offset.max(0);
         // No fsync may be under way: it would move the recovery point over what is being cut.
         let _turn = self.flushing.lock();
-        let mut state = self.open_state()?;
+        let mut state = self.open_state_to_change()?;
         let end = self.log_end_offset();
         if offset >= end {
             // An epoch that began here but never wrote must not stay in the way.
@@ -52,7 +52,7 @@ impl PartitionLog {
         now_ms: i64,
     ) -> StorageResult<()> {
         let _turn = self.flushing.lock();
-        let mut state = self.open_state()?;
+        let mut state = self.open_state_to_change()?;
         self.start_over(&mut state, offset, log_start_offset.unwrap_or(offset), now_ms)
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::{AppendOrigin, BatchHeader, NO_TIMESTAMP};
+use parking_lot::MutexGuard;
 
 use super::append::{AppendError, AppendOptions};
 use super::{LogState, PartitionLog};
@@ -90,10 +91,10 @@ impl PartitionLog {
     /// Writes the batches (`parts` are all their bytes) and makes everything else follow.
     pub(super) fn write(
         &self,
-        state: &mut LogState,
+        state: &mut MutexGuard<'_, LogState>,
         batches: &[Batch<'_>],
         parts: &[&[u8]],
-        now_ms: i64,
+        options: &AppendOptions,
         updates: ProducerUpdates,
     ) -> Result<(), AppendError> {
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(()) };
@@ -115,9 +116,10 @@ impl PartitionLog {
         }
         self.write_epochs(state)?;
         let max_timestamp = batches.iter().map(|b| b.header.max_timestamp()).max().unwrap_or(NO_TIMESTAMP);
-        let roll = RollParams { bytes, last_offset, max_timestamp, now_ms };
+        let roll = RollParams { bytes, last_offset, max_timestamp, now_ms: options.now_ms };
         self.maybe_roll(state, &roll, first.header.base_offset())?;
-        self.write_to_segment(state, batches, parts).map_err(|e| self.fail("appending records to", e))?;
+        self.write_to_segment(state, batches, parts, options.unlocked)
+            .map_err(|e| self.fail("appending records to", e))?;
         self.size_bytes.fetch_add(u64::from(bytes), std::sync::atomic::Ordering::Relaxed);
         self.update_log_end_offset(state, last_offset + 1);
         for batch in batches.iter().filter(|b| b.header.is_transactional()) {
@@ -134,19 +136,41 @@ impl PartitionLog {
 
     fn write_to_segment(
         &self,
-        state: &mut LogState,
+        guard: &mut MutexGuard<'_, LogState>,
         batches: &[Batch<'_>],
         parts: &[&[u8]],
+        unlocked: bool,
     ) -> std::io::Result<()> {
-        let LogState { dir, config, segments, tail, .. } = state;
+        let LogState { dir, config, segments, .. } = &mut **guard;
         let Some(segment) = segments.last_mut() else { return Ok(()) };
         let mut position = segment.size();
-        segment.append(self.env(dir), parts, batches.iter().map(|b| BatchInfo::of(&b.header)), config)?;
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        let pending = segment.begin_append(self.env(dir), bytes, config)?;
+        let disk = self.log_dir.disk();
+        let written = if unlocked {
+            self.unlocked(guard, || pending.run(disk, parts))
+        } else {
+            pending.run(disk, parts)
+        };
+        let LogState { dir, config, segments, tail, .. } = &mut **guard;
+        let Some(segment) = segments.last_mut() else { return Ok(()) };
+        let infos = batches.iter().map(|b| BatchInfo::of(&b.header));
+        segment.end_append(self.env(dir), pending, written, infos, config)?;
         for Batch { header, head, body } in batches {
             tail.push(header.base_offset(), header.last_offset(), position, head, body);
             position += (head.len() + body.len()) as u32;
         }
         Ok(())
+    }
+
+    /// Does `work` without the lock, while nobody else may change what an append is in the middle of: the segments,
+    /// their sizes, the log's end. The records that it writes lie behind the end, where nobody looks.
+    fn unlocked<T>(&self, state: &mut MutexGuard<'_, LogState>, work: impl FnOnce() -> T) -> T {
+        state.is_writing = true;
+        let done = MutexGuard::unlocked(state, work);
+        state.is_writing = false;
+        self.written.notify_all();
+        done
     }
 
     fn apply_producers(&self, state: &mut LogState, updates: &ProducerUpdates) -> Result<(), AppendError> {

@@ -10,7 +10,7 @@ use ottla_protocol::records::{BatchBuilder, BatchOptions};
 use super::*;
 use crate::checkpoint::offset_checkpoint::{self, CLEANER_OFFSET_FILE};
 use crate::cleaner::test_host::{TestHost, options};
-use crate::cleaner::{CleanerShared, CleanerWorker};
+use crate::cleaner::{CleanerHost, CleanerShared, CleanerWorker, UncleanableLogs};
 use crate::config::LogConfig;
 use crate::log::AppendOptions;
 use crate::test_support::*;
@@ -186,4 +186,36 @@ fn a_truncation_is_written_down_and_a_move_takes_the_clean_offset_along() {
     moved.truncate_fully_and_start_at(3, None, NOW).expect("truncate");
     housekeeping.tick(&manager, NOW);
     assert_eq!(checkpoint(&moved), Some(3));
+}
+
+#[test]
+fn the_gauges_say_what_was_done() {
+    let temp = temp_dir();
+    let manager = open(temp.path());
+    let log = create(&manager, "compacted", 0);
+    fill(&log, 50);
+    let shared = Arc::new(CleanerShared::new(f64::MAX, 0));
+    let (host, mut worker) = (TestHost::new(), CleanerWorker::new(&shared, options(100)));
+    assert_eq!(shared.metrics(5_000).time_since_last_run_ms, 5_000);
+    assert!(worker.work(&manager, &host));
+    let metrics = shared.metrics(host.elapsed_ms());
+    assert_eq!(metrics.max_dirty_percent, 100, "it was dirty as a whole when it was chosen");
+    assert_eq!(metrics.max_buffer_utilization_percent, 5, "five keys in a map for a hundred");
+    assert!((1..50).contains(&metrics.cleaner_recopy_percent), "{metrics:?}");
+    assert!(metrics.max_clean_time_secs > 0, "the clock goes on with every question");
+    assert_eq!(metrics.max_compaction_delay_secs, 0);
+    assert!(!worker.work(&manager, &host));
+    assert_eq!(shared.metrics(host.elapsed_ms()).max_dirty_percent, 0);
+    drop(worker);
+    assert_eq!(
+        shared.metrics(0).max_buffer_utilization_percent,
+        0,
+        "with its thread, its last cleaning is gone"
+    );
+    let dir = log.log_dir();
+    assert_eq!(manager.uncleanable_logs(dir, NOW), UncleanableLogs::default());
+    fill(&log, 50);
+    log.set_uncleanable(true);
+    let set_aside = manager.uncleanable_logs(dir, NOW);
+    assert!(set_aside.count == 1 && set_aside.bytes > 0, "{set_aside:?}");
 }

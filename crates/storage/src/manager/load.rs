@@ -94,6 +94,19 @@ impl DirState {
     }
 }
 
+impl DirState {
+    /// Whether the checkpoint says more of a log than is true: recovery has cut it.
+    fn is_beyond(&self, loaded: &[(DirKind, Arc<PartitionLog>)]) -> bool {
+        loaded.iter().any(|(kind, log)| {
+            *kind == DirKind::Current
+                && self
+                    .recovery_points
+                    .get(log.partition())
+                    .is_some_and(|point| *point > log.recovery_point())
+        })
+    }
+}
+
 /// What the threads of one directory bring together.
 #[derive(Default)]
 struct Loaded {
@@ -119,14 +132,22 @@ impl LogManager {
             }
             states.push((dir, state));
         }
-        for (dir, loaded) in self.load_dirs(&states, options) {
+        let loaded = self.load_dirs(&states, options);
+        let mut cut = Vec::new();
+        for ((dir, loaded), (_, state)) in loaded.into_iter().zip(&states) {
             if dir.is_online() {
                 self.loaded_dirs.lock().push(dir.path().to_path_buf());
             }
             report.loaded += loaded.logs.len();
             report.failed.extend(loaded.failed);
+            if state.is_beyond(&loaded.logs) {
+                cut.push(dir);
+            }
             self.register(loaded.logs)?;
         }
+        // A power failure must not find a recovery point beyond what was durable: what is appended from now on, below
+        // it, would be taken for granted then.
+        cut.into_iter().for_each(|dir| self.checkpoint_dir(dir));
         if self.live_dirs().next().is_none() {
             return Err(LoadError::AllOffline);
         }

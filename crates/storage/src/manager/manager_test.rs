@@ -496,3 +496,47 @@ fn a_log_that_is_durable_already_still_gets_its_indexes_at_a_clean_stop() {
         assert_ne!(std::fs::metadata(dir.join(index)).expect("stat").len(), 0, "{index}");
     }
 }
+
+fn recovery_point_on_disk(log: &PartitionLog) -> Option<i64> {
+    let path = log.log_dir().path().join("recovery-point-offset-checkpoint");
+    crate::checkpoint::offset_checkpoint::read(&path).expect("read").get(log.partition()).copied()
+}
+
+#[test]
+fn a_truncation_is_written_down_at_once() {
+    let broker = Broker::new(1);
+    for partition in 0..2 {
+        let log = broker.create("t", partition);
+        append(&log, 30);
+        log.flush(NOW).expect("flush");
+    }
+    broker.manager.checkpoint_recovery_points();
+    let logs = [broker.log("t", 0), broker.log("t", 1)];
+    assert_eq!(logs.each_ref().map(|log| recovery_point_on_disk(log)), [Some(30), Some(30)]);
+    let missing = (TopicPartition::new("t", 9), 1);
+    let cut = (TopicPartition::new("t", 0), 12);
+    broker.manager.truncate_to(&[cut, missing], NOW).expect("truncate");
+    assert_eq!(logs[0].log_end_offset(), 12);
+    assert_eq!(logs.each_ref().map(|log| recovery_point_on_disk(log)), [Some(12), Some(30)]);
+    broker.manager.truncate_fully_and_start_at(logs[1].partition(), 7, None, NOW).expect("start over");
+    assert_eq!(logs.each_ref().map(|log| recovery_point_on_disk(log)), [Some(12), Some(7)]);
+}
+
+#[test]
+fn a_recovery_that_cuts_a_log_is_written_down_at_once() {
+    let broker = Broker::new(1);
+    let log = broker.create("t", 0);
+    append(&log, 30);
+    log.flush(NOW).expect("flush");
+    broker.manager.checkpoint_recovery_points();
+    // A disk that has lost what it had said to be durable.
+    let names = file_names(&log.dir());
+    let last = names.iter().rfind(|name| name.ends_with(".log")).expect("a segment");
+    let file = std::fs::File::options().write(true).open(log.dir().join(last)).expect("open");
+    file.set_len(file.metadata().expect("stat").len() - 1).expect("cut");
+    let broker = broker.restart(false);
+    assert_eq!(broker.load().loaded, 1);
+    let log = broker.log("t", 0);
+    assert_eq!((log.log_end_offset(), log.recovery_point()), (29, 29));
+    assert_eq!(recovery_point_on_disk(&log), Some(29));
+}

@@ -6,6 +6,7 @@
 //! | `load` | loading all logs |
 //! | `create` | creating, deleting |
 //! | `move_log` | to another log directory |
+//! | `truncate` | cutting logs |
 //! | `checkpoints` | recovery points, log start offsets, high watermarks |
 //! | `housekeeping` | what is to be done from time to time |
 //! | `shutdown` | the orderly end |
@@ -22,6 +23,7 @@ mod housekeeping;
 mod load;
 mod move_log;
 mod shutdown;
+mod truncate;
 
 #[cfg(test)]
 mod cleaner_test;

@@ -57,6 +57,9 @@ pub struct ProducerStateManager {
     last_snapshot_offset: i64,
     /// Offsets of the snapshot files, ascending.
     snapshots: Vec<i64>,
+    /// While a log is recovered: files that may be of another history of it. One that turns out to hold what would be
+    /// written in its place stays, the others are removed at the end.
+    doubtful: Option<Vec<i64>>,
 }
 
 impl ProducerStateManager {
@@ -72,6 +75,7 @@ impl ProducerStateManager {
             map_end_offset: 0,
             last_snapshot_offset: 0,
             snapshots,
+            doubtful: None,
         }
     }
 

@@ -11,6 +11,7 @@ use super::entry::ProducerEntry;
 use super::{ProducerStateManager, is_expired, snapshot};
 use crate::fs::{found, replace_file, with_suffix};
 use crate::names::{DELETED_SUFFIX, SNAPSHOT_SUFFIX, offset_file};
+use crate::segment::lazy_file::SegmentEnv;
 
 impl ProducerStateManager {
     /// The newest snapshot.
@@ -33,12 +34,37 @@ impl ProducerStateManager {
         let mut producers: Vec<&ProducerEntry> = self.producers.values().collect();
         producers.sort_unstable_by_key(|entry| entry.producer_id);
         let content = snapshot::encode(producers.into_iter());
-        replace_file(&snapshot_path(dir, offset), &content, sync)?;
+        let path = snapshot_path(dir, offset);
+        if !self.holds(&path, offset, &content)? {
+            replace_file(&path, &content, sync)?;
+        }
         if let Err(at) = self.snapshots.binary_search(&offset) {
             self.snapshots.insert(at, offset);
         }
         self.last_snapshot_offset = offset;
         Ok(Some(offset))
+    }
+
+    /// A recovery begins: snapshots behind what is known to be sound are not removed at once, but doubted.
+    pub fn begin_recovery(&mut self) {
+        self.doubtful.get_or_insert_default();
+    }
+
+    /// A recovery has ended: what nobody wrote again is removed.
+    pub fn end_recovery(&mut self, dir: &Path) -> io::Result<()> {
+        for offset in self.doubtful.take().unwrap_or_default() {
+            if !self.snapshots.contains(&offset) {
+                found(std::fs::remove_file(snapshot_path(dir, offset)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a doubtful snapshot at `offset` holds this. To write it again would cost the file system two entries
+    /// of a directory.
+    fn holds(&self, path: &Path, offset: i64, content: &[u8]) -> io::Result<bool> {
+        let is_doubtful = self.doubtful.as_ref().is_some_and(|doubtful| doubtful.contains(&offset));
+        Ok(is_doubtful && found(std::fs::read(path))?.is_some_and(|there| there == content))
     }
 
     /// Starts over from the newest snapshot within the log; those outside it are removed. When the log's end
@@ -106,17 +132,22 @@ impl ProducerStateManager {
     }
 
     /// Renames the snapshot of a segment that is being deleted; the renamed file.
-    pub fn mark_snapshot_deleted(&mut self, dir: &Path, offset: i64) -> io::Result<Option<PathBuf>> {
+    pub fn mark_snapshot_deleted(&mut self, env: SegmentEnv<'_>, offset: i64) -> io::Result<Option<PathBuf>> {
         let Ok(at) = self.snapshots.binary_search(&offset) else { return Ok(None) };
         self.snapshots.remove(at);
-        let path = snapshot_path(dir, offset);
+        let path = snapshot_path(env.dir, offset);
         let marked = with_suffix(&path, DELETED_SUFFIX);
-        Ok(found(std::fs::rename(&path, &marked))?.map(|()| marked))
+        Ok(found(env.disk.rename(&path, &marked))?.map(|()| marked))
     }
 
     pub(super) fn remove_snapshots(&mut self, dir: &Path, which: impl Fn(i64) -> bool) -> io::Result<()> {
         for offset in self.snapshots.iter().filter(|o| which(**o)) {
-            found(std::fs::remove_file(snapshot_path(dir, *offset)))?;
+            match &mut self.doubtful {
+                Some(doubtful) => doubtful.push(*offset),
+                None => {
+                    found(std::fs::remove_file(snapshot_path(dir, *offset)))?;
+                }
+            }
         }
         self.snapshots.retain(|offset| !which(*offset));
         Ok(())

@@ -1,6 +1,9 @@
 //! Writing to a segment.
 
+use std::fs::File;
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
 use ottla_protocol::records::BatchHeader;
 
@@ -9,7 +12,7 @@ use super::index::{OffsetEntry, TimeEntry};
 use super::lazy_file::SegmentEnv;
 use super::read::TimestampOffset;
 use crate::config::LogConfig;
-use crate::fs::write_all_at;
+use crate::fs::{Disk, write_all_at};
 
 /// What the indexes need to know of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +36,26 @@ impl BatchInfo {
     }
 }
 
+/// An append that is decided and not yet written. What may wait for the disk is in [`Self::run`], which needs
+/// neither the segment nor the log's lock.
+pub struct PendingWrite {
+    file: Arc<File>,
+    position: u64,
+    reserve: Option<Range<u64>>,
+    max: TimestampOffset,
+}
+
+impl PendingWrite {
+    /// Writes `parts` where the append begins.
+    pub fn run(&self, disk: &dyn Disk, parts: &[&[u8]]) -> io::Result<()> {
+        if let Some(Range { start, end }) = self.reserve {
+            // A disk that cannot is asked again later: whether there is room, the write itself finds out.
+            let _ = disk.reserve(&self.file, start, end - start);
+        }
+        write_all_at(disk, &self.file, parts, self.position)
+    }
+}
+
 impl Segment {
     /// Writes `parts`, which are `batches` one after another, at the segment's end. The caller has made sure
     /// that they fit ([`Segment::should_roll`]).
@@ -46,15 +69,40 @@ impl Segment {
         batches: impl Iterator<Item = BatchInfo>,
         config: &LogConfig,
     ) -> io::Result<()> {
+        let pending = self.begin_append(env, parts.iter().map(|part| part.len()).sum(), config)?;
+        let written = pending.run(env.disk, parts);
+        self.end_append(env, pending, written, batches, config)
+    }
+
+    /// The first step of an append of `bytes`. Between it and the last, nothing else may change the segment.
+    pub fn begin_append(
+        &mut self,
+        env: SegmentEnv<'_>,
+        bytes: usize,
+        config: &LogConfig,
+    ) -> io::Result<PendingWrite> {
         if !self.has_files {
             self.create_files(env, config)?;
         }
         let file = self.log_file(env)?;
-        self.reserve(env, &file, parts.iter().map(|part| part.len()).sum(), config.segment_bytes);
+        let reserve = self.plan_reserve(bytes, config.segment_bytes);
         // Before the write: afterwards nothing may fail but the index, which recovery rebuilds.
-        let mut max = self.max_timestamp(env)?;
-        if let Err(e) = write_all_at(env.disk, &file, parts, u64::from(self.size)) {
-            let _ = env.disk.set_len(&file, u64::from(self.size));
+        let max = self.max_timestamp(env)?;
+        Ok(PendingWrite { file, position: u64::from(self.size), reserve, max })
+    }
+
+    /// The last step of an append: takes note of what was written.
+    pub fn end_append(
+        &mut self,
+        env: SegmentEnv<'_>,
+        pending: PendingWrite,
+        written: io::Result<()>,
+        batches: impl Iterator<Item = BatchInfo>,
+        config: &LogConfig,
+    ) -> io::Result<()> {
+        let PendingWrite { file, position, mut max, .. } = pending;
+        if let Err(e) = written {
+            let _ = env.disk.set_len(&file, position);
             self.reserved = 0;
             return Err(e);
         }

@@ -48,7 +48,7 @@ impl Segment {
         sink: &mut impl RecoverySink,
     ) -> Result<Recovered, ScanError> {
         self.txns.reset(env)?;
-        self.forget_indexes(env)?;
+        self.forget_indexes();
         self.recover_rest(env, ScanFrom::start_of(self), index_interval_bytes, sink)
     }
 
@@ -81,7 +81,9 @@ impl Segment {
         env: SegmentEnv<'_>,
         index_interval_bytes: u32,
     ) -> Result<(), ScanError> {
-        self.forget_indexes(env)?;
+        self.forget_indexes();
+        self.offsets.create(env)?;
+        self.times.create(env)?;
         self.scan_into_indexes::<NoSink>(env, ScanFrom::start_of(self), index_interval_bytes, None)?;
         self.push_time_entry(env)?;
         self.write_out_indexes(env)?;
@@ -89,16 +91,15 @@ impl Segment {
     }
 
     pub(super) fn write_out_indexes(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
-        self.offsets.write_out(env)?;
-        self.times.write_out(env)
+        self.offsets.end_rebuild(env)?;
+        self.times.end_rebuild(env)
     }
 
-    fn forget_indexes(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
-        self.offsets.reset(env)?;
-        self.times.reset(env)?;
+    fn forget_indexes(&mut self) {
+        self.offsets.reset();
+        self.times.reset();
         self.max_timestamp = Some(TimestampOffset { timestamp: -1, offset: self.base_offset });
         self.first_timestamp = None;
-        Ok(())
     }
 
     /// Walks the batches; where the valid ones end. With a sink every batch is verified.

@@ -9,8 +9,8 @@
 //! back when the segment is closed or nobody has used the log for a while. After a crash it stays with the file
 //! until then.
 
-use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 use super::Segment;
 use super::lazy_file::SegmentEnv;
@@ -21,20 +21,21 @@ const RESERVE_FROM: u32 = 1024 * 1024;
 const RESERVE_MAX: u32 = 16 * 1024 * 1024;
 
 impl Segment {
-    /// Makes sure that blocks are there for `bytes` more, if the segment is worth it. A disk that cannot is asked
-    /// again later: whether there is room, the write itself finds out.
-    pub(super) fn reserve(&mut self, env: SegmentEnv<'_>, file: &File, bytes: usize, segment_bytes: u32) {
+    /// The blocks to set aside before `bytes` more are written, if the segment is worth it. They count as reserved
+    /// from now on, whatever the disk will say: it is asked again when they are used up.
+    pub(super) fn plan_reserve(&mut self, bytes: usize, segment_bytes: u32) -> Option<Range<u64>> {
         let end = u64::from(self.size) + bytes as u64;
         if self.size < RESERVE_FROM || end <= u64::from(self.reserved) {
-            return;
+            return None;
         }
         let from = self.reserved.max(self.size);
         let wanted = end + u64::from(self.size.min(RESERVE_MAX));
         let until = u32::try_from(wanted).unwrap_or(u32::MAX).min(segment_bytes);
-        if until > from {
-            let _ = env.disk.reserve(file, u64::from(from), u64::from(until - from));
-            self.reserved = until;
+        if until <= from {
+            return None;
         }
+        self.reserved = until;
+        Some(u64::from(from)..u64::from(until))
     }
 
     /// Gives back what is reserved and not written.

@@ -117,6 +117,13 @@ impl CrashDisk {
         self.state.lock().dir_syncs
     }
 
+    /// Base offset of the first segment, as the directory was when it was last made durable.
+    pub fn first_durable_segment(&self) -> Option<i64> {
+        let state = self.state.lock();
+        let names = state.listings.first()?.keys();
+        names.filter_map(|name| name.strip_suffix(".log")?.parse().ok()).min()
+    }
+
     /// Looks at the directory: what was renamed or removed without this disk is noted.
     pub fn look(&self) {
         self.state.lock().look();

@@ -13,6 +13,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Predicate;
 
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -218,6 +219,17 @@ abstract class Cases {
             check(System.nanoTime() < end, "not within 40 s: " + what);
             c.poll(Duration.ofMillis(100));
         }
+    }
+
+    /** Polls until what came is enough. */
+    static <K, V> List<ConsumerRecord<K, V>> collect(Consumer<K, V> c, String what, Predicate<List<ConsumerRecord<K, V>>> enough) {
+        List<ConsumerRecord<K, V>> all = new ArrayList<>();
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(40);
+        while (!enough.test(all)) {
+            check(System.nanoTime() < end, "not within 40 s: " + what);
+            c.poll(Duration.ofMillis(100)).forEach(all::add);
+        }
+        return all;
     }
 
     static <K, V> List<V> values(Collection<ConsumerRecord<K, V>> records) {

@@ -53,7 +53,7 @@ final class RawMember implements AutoCloseable {
     }
 
     @SuppressWarnings("unchecked")
-    private <T extends AbstractResponse> T call(ApiKeys key, AbstractRequest request) throws IOException {
+    <T extends AbstractResponse> T call(ApiKeys key, AbstractRequest request) throws IOException {
         RequestHeader header = new RequestHeader(key, request.version(), "raw-member", 1);
         ByteBuffer b = request.serializeWithHeader(header);
         DataOutputStream out = new DataOutputStream(socket.getOutputStream());

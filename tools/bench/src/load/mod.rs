@@ -7,6 +7,7 @@
 //! | `swarm` | many producers on one thread, each with one request under way |
 //! | `fetch` | consumers: over and over from the beginning, or at the tail |
 //! | `fixed_rate` | a producer that keeps to a timetable whatever the broker does, and a consumer behind it |
+//! | `steady` | thousands of producers that each send a record a second |
 //! | `reconnect` | connections, and nothing else |
 
 pub mod batch;
@@ -14,6 +15,7 @@ pub mod fetch;
 pub mod fixed_rate;
 pub mod produce;
 pub mod reconnect;
+pub mod steady;
 pub mod swarm;
 
 /// What a load moved.

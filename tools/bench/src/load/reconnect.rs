@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use ottla_protocol::messages::ApiVersionsRequest;
 
 use super::Moved;
+use crate::histogram::Histogram;
 use crate::topic::TIMEOUT;
 use crate::wire::Connection;
 
@@ -46,4 +47,35 @@ fn one_client(port: u16, began: Instant, time: Duration) -> Result<u64> {
         made += 1;
     }
     Ok(made)
+}
+
+/// Clients that come so many a second, by a timetable, ask, and leave, for `time`; how long each took from when it was
+/// due. A client that comes late because the one before it took long counts from when it was due all the same.
+pub fn paced(port: u16, each_second: u32, time: Duration) -> Result<(Moved, Histogram)> {
+    let began = Instant::now();
+    let gap = Duration::from_secs(1) / each_second.max(1);
+    let one = |client: u32| -> Result<Histogram> {
+        let mut took = Histogram::default();
+        for at in (client..).step_by(CLIENTS) {
+            let due = gap * at;
+            if due >= time {
+                break;
+            }
+            thread::sleep((began + due).saturating_duration_since(Instant::now()));
+            greeted(port)?.reset()?;
+            took.add((began + due).elapsed());
+        }
+        Ok(took)
+    };
+    let took = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS as u32).map(|client| scope.spawn(move || one(client))).collect();
+        let mut all = Histogram::default();
+        for client in clients {
+            all.merge(&client.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??);
+        }
+        Ok::<_, anyhow::Error>(all)
+    })?;
+    let moved =
+        Moved { requests: took.count(), seconds: began.elapsed().as_secs_f64(), ..Default::default() };
+    Ok((moved, took))
 }

@@ -7,6 +7,7 @@
 //! | `consume` | consumers from the beginning, and groups at the tail |
 //! | `producers` | many producers, and producers whose records are flushed |
 //! | `latency` | one record at a time, a fixed rate, a quiet topic beside a loud one |
+//! | `replay` | a producer beside a consumer that reads what only the disk has |
 //! | `reconnect` | clients that come and go |
 
 mod consume;
@@ -14,6 +15,7 @@ mod latency;
 mod produce;
 mod producers;
 mod reconnect;
+mod replay;
 
 use std::time::Duration;
 
@@ -72,7 +74,7 @@ pub fn rows(effort: &Effort) -> Vec<Box<dyn Work>> {
     use consume::{Consume, Tail};
     use latency::{FixedRateRow, OneAtATime, Quiet};
     use produce::{JavaProduce, OwnProduce};
-    use producers::Producers;
+    use producers::{Producers, SlowProducers};
     let java = |record_size, batch_size, acks| JavaProduce { record_size, batch_size, acks };
     vec![
         Box::new(java(KIB, 16 * KIB, 1)),
@@ -97,7 +99,10 @@ pub fn rows(effort: &Effort) -> Vec<Box<dyn Work>> {
         Box::new(OneAtATime { acks: -1 }),
         Box::new(FixedRateRow { acks: 1 }),
         Box::new(Quiet),
+        Box::new(replay::Replay { bytes: effort.replayed_bytes }),
+        Box::new(SlowProducers { count: effort.connections }),
         Box::new(reconnect::Reconnect),
+        Box::new(reconnect::PacedReconnect),
     ]
 }
 

@@ -8,6 +8,7 @@ use super::{KIB, Work, with_cpu};
 use crate::contestant::{Broker, Kind};
 use crate::load::batch::BatchKind;
 use crate::load::produce::create_writable;
+use crate::load::steady::Steady;
 use crate::load::swarm::Swarm;
 use crate::metric::{Metric, Slice};
 use crate::process::cpu_seconds;
@@ -61,6 +62,37 @@ impl Work for Producers {
             partitions: self.partitions,
         };
         // The time to connect them all is another row's subject.
+        let ((moved, took, before), _) =
+            with_cpu(broker, || load.run(broker.port, topic, time, || cpu_seconds(broker.pid())))?;
+        let cpu = cpu_seconds(broker.pid())? - before;
+        let slice =
+            super::by_count(moved.requests, moved.seconds, cpu, [Metric::CpuPerRequest, Metric::Requests]);
+        Ok(slice.with_latencies(took, &[Metric::P50, Metric::P99]))
+    }
+}
+
+/// Connections with a record a second each.
+pub struct SlowProducers {
+    /// How many.
+    pub count: usize,
+}
+
+impl Work for SlowProducers {
+    fn name(&self) -> String {
+        format!("{} connections with a 100 B record a second each, 10 partitions, acks=all", self.count)
+    }
+
+    fn suits(&self, _: Kind) -> bool {
+        true
+    }
+
+    fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
+        create_writable(broker.port, topic, 10, &[])
+    }
+
+    fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
+        let load =
+            Steady { batch: BatchKind::plain(100, 0), acks: -1, producers: self.count, partitions: 10 };
         let ((moved, took, before), _) =
             with_cpu(broker, || load.run(broker.port, topic, time, || cpu_seconds(broker.pid())))?;
         let cpu = cpu_seconds(broker.pid())? - before;

@@ -34,3 +34,36 @@ impl Work for Reconnect {
         Ok(())
     }
 }
+
+/// The same, but so many a second, as they come when a network is back.
+pub struct PacedReconnect;
+
+impl PacedReconnect {
+    const EACH_SECOND: u32 = 2_000;
+}
+
+impl Work for PacedReconnect {
+    fn name(&self) -> String {
+        "reconnect storm: 2,000 clients a second connect, ask for the versions, leave".to_string()
+    }
+
+    fn suits(&self, _: Kind) -> bool {
+        true
+    }
+
+    fn prepare(&self, _: &Broker<'_>, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn slice(&self, broker: &Broker<'_>, _: &str, time: Duration) -> Result<Slice> {
+        let ((moved, took), cpu) =
+            with_cpu(broker, || reconnect::paced(broker.port, Self::EACH_SECOND, time))?;
+        let slice =
+            by_count(moved.requests, moved.seconds, cpu, [Metric::CpuPerConnection, Metric::Connections]);
+        Ok(slice.with_latencies(took, &[Metric::P50, Metric::P99]))
+    }
+
+    fn clean_up(&self, _: &Broker<'_>, _: &str) -> Result<()> {
+        Ok(())
+    }
+}

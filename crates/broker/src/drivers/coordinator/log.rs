@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ottla_coordinator::{Append, Appended, RecordLog};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::{BATCH_HEADER_SIZE, BatchBuilder, BatchOptions};
+use ottla_storage::VerificationGuard;
 
 use crate::partitions::{EndTransaction, Partition};
 
@@ -15,6 +16,8 @@ const BATCH_OVERHEAD: usize = 4096;
 /// Writes the records of one shard.
 pub struct CoordinatorLog {
     partition: Arc<Partition>,
+    /// Proof that what is appended now is part of a verified transaction.
+    pub(super) guard: VerificationGuard,
 }
 
 /// Where a marker was written.
@@ -27,7 +30,7 @@ pub struct Marked {
 
 impl CoordinatorLog {
     pub(super) fn new(partition: Arc<Partition>) -> Self {
-        Self { partition }
+        Self { partition, guard: VerificationGuard::SENTINEL }
     }
 
     /// Ends the transaction of a producer in this partition.
@@ -53,15 +56,16 @@ impl RecordLog for CoordinatorLog {
                 .map_err(|_| ErrorCode::MessageTooLarge)?;
         }
         let batch = builder.build().map_err(|_| ErrorCode::MessageTooLarge)?;
-        let info = self.partition.append_as_coordinator(&batch, append.now_ms).map_err(|refused| {
-            tracing::warn!(
-                partition = %self.partition.index,
-                topic = &*self.partition.topic,
-                error = %refused.error,
-                "records of a coordinator were not written"
-            );
-            refused.error
-        })?;
+        let info =
+            self.partition.append_as_coordinator(&batch, self.guard, append.now_ms).map_err(|refused| {
+                tracing::warn!(
+                    partition = %self.partition.index,
+                    topic = &*self.partition.topic,
+                    error = %refused.error,
+                    "records of a coordinator were not written"
+                );
+                refused.error
+            })?;
         Ok(Appended { base_offset: info.base_offset, high_watermark: self.partition.high_watermark() })
     }
 

@@ -14,6 +14,7 @@ use std::time::Instant;
 use ottla_coordinator::{CoordinatorResult, CoordinatorShard, ReplyId, partition_for};
 use ottla_metadata::MetadataImage;
 use ottla_protocol::ErrorCode;
+use ottla_storage::VerificationGuard;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::metrics::{CoordinatorMetrics, CoordinatorNumbers};
@@ -39,8 +40,8 @@ pub struct Settings<S: DrivenShard> {
     pub topic: &'static str,
     /// An empty shard for a partition of the topic.
     pub new_shard: Box<dyn Fn(&Partition) -> S + Send>,
-    /// Told whatever a shard of a partition has to tell.
-    pub on_event: Box<dyn FnMut(i32, S::Event) + Send>,
+    /// Told whatever the shard of a partition has to tell, on the control thread.
+    pub on_event: Box<dyn FnMut(&Coordinator<S>, i32, S::Event) + Send>,
 }
 
 type Operation<S> = Box<dyn FnOnce(&mut S, ReplyId, i64) -> CoordinatorResult<S> + Send>;
@@ -50,8 +51,8 @@ type Waiting<S> = oneshot::Sender<Result<<S as CoordinatorShard>::Reply, ErrorCo
 
 /// What the task is told.
 enum Event<S: DrivenShard> {
-    /// Run an operation on a shard, and answer when it does.
-    Run { partition: i32, operation: Operation<S>, reply: Waiting<S> },
+    /// Run an operation on a shard, and answer when it does. The guard is for what it writes as part of a transaction.
+    Run { partition: i32, operation: Operation<S>, guard: VerificationGuard, reply: Waiting<S> },
     /// Run an operation that nobody waits for on a shard.
     Tell { partition: i32, operation: EachOperation<S> },
     /// Run an operation on each shard that is here.
@@ -106,13 +107,27 @@ impl<S: DrivenShard> Coordinator<S> {
         partitions: i32,
         operation: impl FnOnce(&mut S, ReplyId, i64) -> CoordinatorResult<S> + Send + 'static,
     ) -> Result<S::Reply, ErrorCode> {
+        self.run_in_transaction(key, partitions, VerificationGuard::SENTINEL, operation).await
+    }
+
+    /// As [`Self::run`], for an operation that writes as part of a transaction, which `guard` proves to be verified.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_in_transaction(
+        &self,
+        key: &str,
+        partitions: i32,
+        guard: VerificationGuard,
+        operation: impl FnOnce(&mut S, ReplyId, i64) -> CoordinatorResult<S> + Send + 'static,
+    ) -> Result<S::Reply, ErrorCode> {
         // Without the topic nobody coordinates: the client looks for a coordinator, which creates the topic.
         if partitions <= 0 {
             return Err(ErrorCode::NotCoordinator);
         }
         let (reply, answer) = oneshot::channel();
         let partition = partition_for(key, partitions);
-        self.send(Event::Run { partition, operation: Box::new(operation), reply })?;
+        self.send(Event::Run { partition, operation: Box::new(operation), guard, reply })?;
         answer.await.unwrap_or(Err(ErrorCode::CoordinatorNotAvailable))
     }
 

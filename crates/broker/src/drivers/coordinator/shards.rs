@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ottla_coordinator::{CoordinatorRuntime, Outcome, ReplyId};
 use ottla_metadata::MetadataImage;
 use ottla_protocol::ErrorCode;
+use ottla_storage::VerificationGuard;
 use tokio::sync::mpsc;
 
 use super::load::load;
@@ -98,7 +99,9 @@ impl<S: DrivenShard> Shards<S> {
 
     fn handle(&mut self, event: Event<S>) {
         match event {
-            Event::Run { partition, operation, reply } => self.run_operation(partition, operation, reply),
+            Event::Run { partition, operation, guard, reply } => {
+                self.run_operation(partition, operation, guard, reply);
+            }
             Event::Look { partition, look } => match self.shards.get(&partition) {
                 Some(Shard::Active { runtime, .. }) => look(Ok(runtime.shard())),
                 other => look(Err(unavailable(other))),
@@ -157,7 +160,13 @@ impl<S: DrivenShard> Shards<S> {
         Ok(())
     }
 
-    fn run_operation(&mut self, partition: i32, operation: Operation<S>, reply: Waiting<S>) {
+    fn run_operation(
+        &mut self,
+        partition: i32,
+        operation: Operation<S>,
+        guard: VerificationGuard,
+        reply: Waiting<S>,
+    ) {
         let Some(Shard::Active { .. }) = self.shards.get(&partition) else {
             let _ = reply.send(Err(unavailable(self.shards.get(&partition))));
             return;
@@ -167,7 +176,10 @@ impl<S: DrivenShard> Shards<S> {
         self.waiting.insert(id, reply);
         let now_ms = now_ms();
         self.on_shard(partition, |runtime, log| {
-            runtime.run(log, now_ms, |shard| operation(shard, id, now_ms))
+            log.guard = guard;
+            let outcome = runtime.run(log, now_ms, |shard| operation(shard, id, now_ms));
+            log.guard = VerificationGuard::SENTINEL;
+            outcome
         });
     }
 
@@ -189,7 +201,10 @@ impl<S: DrivenShard> Shards<S> {
                 let _ = waiting.send(Ok(reply));
             }
         }
-        outcome.events.into_iter().for_each(|event| (self.settings.on_event)(partition, event));
+        outcome
+            .events
+            .into_iter()
+            .for_each(|event| (self.settings.on_event)(&self.coordinator, partition, event));
         if let Some(why) = outcome.broken {
             let name = self.settings.name;
             tracing::error!(partition, %why, "a shard of the {name} has lost track of its log");

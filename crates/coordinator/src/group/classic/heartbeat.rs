@@ -4,7 +4,7 @@ use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 
 use super::{ClassicGroup, ClassicGroupState};
-use crate::group::Group;
+use crate::group::{Env, Group};
 use crate::reply::{Reply, ReplyId};
 use crate::result::CoordinatorResult;
 use crate::shard::GroupCoordinatorShard;
@@ -18,9 +18,16 @@ impl GroupCoordinatorShard {
         now_ms: i64,
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
-        let outcome = match self.groups.get(&request.group_id) {
+        let outcome = match self.groups.get_mut(&request.group_id) {
             _ if request.group_id.is_empty() => Err(ErrorCode::InvalidGroupId),
             Some(Group::Classic(group)) => group.heartbeat(request, now_ms, &mut out),
+            Some(Group::Consumer(group)) => {
+                let image = &self.image;
+                group.classic_heartbeat(
+                    request,
+                    &mut Env { config: &self.config, image, now_ms, out: &mut out },
+                )
+            }
             None => Err(ErrorCode::UnknownMemberId),
         };
         let response = |error: ErrorCode| {

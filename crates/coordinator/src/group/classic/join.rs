@@ -8,6 +8,7 @@ use super::member::{AwaitingJoin, ClassicGroupMember, member_protocols};
 use super::{ClassicAction, ClassicGroup, ClassicGroupState, Env};
 use crate::config::GroupCoordinatorConfig;
 use crate::context::RequestContext;
+use crate::group::consumer::{ClassicJoined, Topics};
 use crate::group::{Group, TEXT_LENGTH_MAX};
 use crate::records::owned;
 use crate::reply::{JoinWaiter, ReplyId};
@@ -67,7 +68,18 @@ impl GroupCoordinatorShard {
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         let waiter = JoinWaiter { reply_id, api_version: context.api_version };
-        let is_new_group = self.groups.get(&request.group_id).is_none();
+        if let Some(Group::Consumer(group)) = self.groups.get(&request.group_id)
+            && !group.is_empty()
+        {
+            self.join_consumer_group(context, request, waiter, new_member_uuid, now_ms, &mut out);
+            return out;
+        }
+        // An empty consumer group gives way to a classic one.
+        let replaced = match self.groups.get(&request.group_id) {
+            Some(Group::Consumer(group)) => group.tombstones(),
+            _ => Vec::new(),
+        };
+        let is_new_group = self.groups.get(&request.group_id).is_none() || !replaced.is_empty();
         let checked = match validate_join_group(&self.config, context, request) {
             // A member id is proof of a group that was.
             Ok(()) if is_new_group && !request.member_id.is_empty() => Err(ErrorCode::UnknownMemberId),
@@ -91,10 +103,39 @@ impl GroupCoordinatorShard {
             // next.
             if let Ok(record) = group.empty_metadata_record() {
                 let action = ClassicAction::GroupCreated { group_id: group.group_id.clone() };
+                out.records = replaced;
                 out.persist(record, action);
             }
         }
         out
+    }
+
+    fn join_consumer_group(
+        &mut self,
+        context: &RequestContext,
+        request: &JoinGroupRequest,
+        waiter: JoinWaiter,
+        new_member_uuid: Uuid,
+        now_ms: i64,
+        out: &mut CoordinatorResult,
+    ) {
+        if let Err(error) = validate_join_group(&self.config, context, request) {
+            out.replies.push(waiter.error(request.member_id.clone(), error));
+            return;
+        }
+        let Some(Group::Consumer(group)) = self.groups.get_mut(&request.group_id) else { return };
+        let mut env = Env { config: &self.config, image: &self.image, now_ms, out };
+        let mut topics = Topics { hashes: &mut self.topic_hashes, last_new_topics: self.last_new_topics };
+        match group.classic_join(context, request, new_member_uuid, &mut topics, &mut env) {
+            Ok(ClassicJoined::Joined(response)) => out.deferred.replies.push(waiter.answer(response)),
+            Ok(ClassicJoined::MemberIdRequired(member_id)) => {
+                out.replies.push(waiter.error(member_id, ErrorCode::MemberIdRequired));
+            }
+            Err(error) => {
+                *out = CoordinatorResult::default();
+                out.replies.push(waiter.error(Str::new(), error.code));
+            }
+        }
     }
 }
 

@@ -36,6 +36,11 @@ impl GroupCoordinatorShard {
                     &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
                 )
             }
+            Some(Group::Consumer(group)) => {
+                let members = members_of(context.api_version, request);
+                let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
+                group.classic_leave(&members, &mut self.topic_hashes, &mut env).map_err(|error| error.code)
+            }
             None => Err(ErrorCode::UnknownMemberId),
         };
         match outcome {

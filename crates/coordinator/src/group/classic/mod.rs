@@ -9,7 +9,8 @@
 //! | `join`, `static_member` | JoinGroup |
 //! | `rebalance` | from "someone joined or left" to "all have joined", and the timers of that |
 //! | `sync`, `heartbeat`, `leave` | SyncGroup, Heartbeat, LeaveGroup |
-//! | `lifecycle` | loading and unloading |
+//! | `lifecycle` | loading and unloading, and giving way to a consumer group |
+//! | `downgraded` | coming out of a consumer group |
 //! | `record`, `write` | the group as a record; what follows when it is written, or is not |
 //!
 //! Not obvious:
@@ -20,6 +21,7 @@
 //! - `awaiting_join` counts the members whose JoinGroup waits. All joined means: as many as there are
 //!   members, and no id was given out that has not come back.
 
+mod downgraded;
 mod heartbeat;
 pub(crate) mod join;
 pub(crate) mod leave;
@@ -35,6 +37,9 @@ pub(crate) mod sync;
 mod validate;
 mod write;
 
+pub(crate) use downgraded::ProtocolsByMember;
+pub(crate) use member::{ClassicGroupMember, MemberProtocol, member_protocols};
+pub(crate) use protocols::{Subscription, protocol_version};
 pub use state::ClassicGroupState;
 pub(crate) use validate::CommitValidation;
 pub(crate) use write::ClassicAction;
@@ -45,7 +50,6 @@ use ottla_protocol::Str;
 use ottla_protocol::messages::describe_groups_response::DescribedGroup;
 use ottla_protocol::messages::list_groups_response::ListedGroup;
 
-use crate::group::classic::member::ClassicGroupMember;
 use crate::group::{Env, GroupExplanation, GroupType};
 use crate::result::{CoordinatorResult, GroupEvent};
 use crate::timers::TimerKey;
@@ -123,6 +127,23 @@ impl ClassicGroup {
         }
     }
 
+    pub fn group_id(&self) -> &Str {
+        &self.group_id
+    }
+
+    pub fn generation_id(&self) -> i32 {
+        self.generation_id
+    }
+
+    pub fn protocol_name(&self) -> Option<&Str> {
+        self.protocol_name.as_ref()
+    }
+
+    /// In order of their ids.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = &ClassicGroupMember> {
+        self.members.values()
+    }
+
     pub fn state(&self) -> ClassicGroupState {
         self.state
     }
@@ -135,7 +156,7 @@ impl ClassicGroup {
         self.leader_id.as_ref() == Some(member_id)
     }
 
-    fn uses_consumer_protocol(&self) -> bool {
+    pub fn uses_consumer_protocol(&self) -> bool {
         self.protocol_type.as_deref() == Some(CONSUMER_PROTOCOL_TYPE)
     }
 

@@ -80,6 +80,47 @@ impl ClassicGroup {
     }
 }
 
+/// The last version of the consumers' embedded protocol.
+const CONSUMER_PROTOCOL_VERSION: i16 = 3;
+
+/// The version of a consumer's metadata, or the last one that is known here
+/// (`ConsumerProtocol.deserializeVersion`).
+pub(crate) fn protocol_version(metadata: &[u8]) -> i16 {
+    match metadata {
+        [high, low, ..] => i16::from_be_bytes([*high, *low]).clamp(0, CONSUMER_PROTOCOL_VERSION),
+        _ => 0,
+    }
+}
+
+/// What a consumer says in its metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    pub topics: BTreeSet<Str>,
+    pub owned_partitions: Vec<(Str, Vec<i32>)>,
+    pub rack_id: Option<Str>,
+}
+
+impl Subscription {
+    /// Reads metadata; `None` when it is none of a consumer.
+    pub fn parse(metadata: &Bytes) -> Option<Self> {
+        let mut reader = Reader::new(metadata.clone());
+        let version = reader.i16().ok()?;
+        if version < 0 {
+            return None;
+        }
+        let version = version.min(CONSUMER_PROTOCOL_VERSION);
+        let subscription = ConsumerProtocolSubscription::decode(&mut reader, version).ok()?;
+        let owned_partitions = subscription.owned_partitions.iter();
+        Some(Self {
+            topics: subscription.topics.iter().map(owned).collect(),
+            owned_partitions: owned_partitions
+                .map(|topic| (owned(&topic.topic), topic.partitions.clone()))
+                .collect(),
+            rack_id: subscription.rack_id.as_ref().filter(|rack| !rack.is_empty()).map(owned),
+        })
+    }
+}
+
 /// The topics of a consumer's subscription. Its version 0 is the beginning of every version, so that newer
 /// ones can be read as well.
 fn subscription_topics(metadata: &Bytes) -> Option<Vec<Str>> {

@@ -56,6 +56,13 @@ impl GroupCoordinatorShard {
                     &mut Env { config: &self.config, image: &self.image, now_ms, out: &mut out },
                 );
             }
+            Some(Group::Consumer(group)) if !group.is_empty() => {
+                let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
+                match group.classic_sync(request, &mut env) {
+                    Ok(response) => out.reply_after_commit(reply_id, Reply::SyncGroup(response)),
+                    Err(error) => out.reply(reply_id, Reply::SyncGroup(sync_error(error))),
+                }
+            }
             _ => out.reply(reply_id, Reply::SyncGroup(sync_error(ErrorCode::UnknownMemberId))),
         }
         out
@@ -166,7 +173,7 @@ impl ClassicGroup {
         self.answer_syncs(error, env);
     }
 
-    fn answer_syncs(&mut self, error: ErrorCode, env: &mut Env<'_>) {
+    pub(super) fn answer_syncs(&mut self, error: ErrorCode, env: &mut Env<'_>) {
         let is_error = error != ErrorCode::None;
         for member_id in self.member_ids() {
             let Some(member) = self.members.get(&member_id) else { continue };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ottla_protocol::{ErrorCode, Str};
 
 use super::static_member::StaticReplacement;
-use super::{ClassicGroup, Env};
+use super::{ClassicGroup, Env, ProtocolsByMember};
 use crate::errors::append_error;
 use crate::result::GroupEvent;
 
@@ -21,6 +21,8 @@ pub enum ClassicAction {
     Assigned { group_id: Str, generation_id: i32, assignments: BTreeMap<Str, Bytes> },
     /// A static member has a new id.
     StaticMemberReplaced { group_id: Str, replacement: StaticReplacement },
+    /// A consumer group has become a classic one.
+    Downgraded { group_id: Str, protocols: ProtocolsByMember, rebalance_reason: Option<String> },
 }
 
 impl ClassicAction {
@@ -29,6 +31,7 @@ impl ClassicAction {
             ClassicAction::GroupCreated { group_id }
             | ClassicAction::GroupEmptied { group_id }
             | ClassicAction::Assigned { group_id, .. }
+            | ClassicAction::Downgraded { group_id, .. }
             | ClassicAction::StaticMemberReplaced { group_id, .. } => group_id,
         }
     }
@@ -45,6 +48,9 @@ impl ClassicGroup {
             ClassicAction::StaticMemberReplaced { replacement, .. } => {
                 self.replacement_committed(replacement, env);
             }
+            ClassicAction::Downgraded { protocols, rebalance_reason, .. } => {
+                self.begin_downgraded(protocols, rebalance_reason, env);
+            }
         }
     }
 
@@ -60,6 +66,10 @@ impl ClassicGroup {
             ClassicAction::Assigned { generation_id, .. } => self.assigning_failed(generation_id, told, env),
             ClassicAction::StaticMemberReplaced { replacement, .. } => {
                 self.replacement_failed(replacement, error, env);
+            }
+            // This is the classic group: the record is in the log, though not committed in time.
+            ClassicAction::Downgraded { protocols, rebalance_reason, .. } => {
+                self.begin_downgraded(protocols, rebalance_reason, env);
             }
         }
     }

@@ -105,11 +105,6 @@ impl<M: ModernGroupMember> ModernGroup<M> {
         self.target_assignment.get_committed(member_id)
     }
 
-    /// By member id, in order.
-    pub fn target_assignments(&self) -> impl Iterator<Item = (&Str, &Arc<Assignment>)> {
-        self.target_assignment.iter()
-    }
-
     pub fn inverted_target_assignment(&self) -> &InvertedAssignment {
         &self.inverted_target_assignment
     }

@@ -24,12 +24,12 @@ mod target_assignment;
 mod topics;
 
 pub(crate) use assignor::{
-    Assignment, GroupAssignment, GroupSpec, InvertedAssignment, MemberSpec, PartitionAssignor,
-    PartitionAssignorError, owned_topic_partitions,
+    Assignment, GroupAssignment, GroupSpec, MemberSpec, PartitionAssignor, PartitionAssignorError,
+    owned_topic_partitions,
 };
 pub(crate) use group::{Epochs, ModernGroup};
 pub(crate) use member::{MemberState, ModernGroupMember, ModernMember};
 pub(crate) use metadata_hash::TopicHashes;
-pub(crate) use subscription::{SubscribedTopics, SubscriptionCount, SubscriptionType};
-pub(crate) use target_assignment::{NewTargetAssignment, can_compute_next, compute_target_assignment};
-pub(crate) use topics::{TopicResolver, racks_of};
+pub(crate) use subscription::{SubscribedTopics, SubscriptionType};
+pub(crate) use target_assignment::{can_compute_next, compute_target_assignment};
+pub(crate) use topics::TopicResolver;

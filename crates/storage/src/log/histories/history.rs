@@ -120,15 +120,12 @@ impl History {
         let dir_syncs = self.disk.dir_syncs();
         if dir_syncs != self.dir_syncs {
             self.dir_syncs = dir_syncs;
-            self.durable_start = self.durable_start.max(self.log.first_segment_base_offset());
-            self.forget_removed();
+            // Not as the log is now: it may have removed segments since, in the same step.
+            let first = self.disk.first_durable_segment().unwrap_or(0);
+            self.durable_start = self.durable_start.max(first);
+            // What lies before does not come back.
+            self.model.batches.retain(|b| b.last >= first);
         }
-    }
-
-    /// What lies before the first segment does not come back.
-    pub fn forget_removed(&mut self) {
-        let first = self.log.first_segment_base_offset();
-        self.model.batches.retain(|b| b.last >= first);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Random histories of a log on a disk that fails, against a model.
 //!
-//! A history is a list of steps that a seed determines: appends of all kinds, rolling, flushing, retention,
-//! DeleteRecords, truncation, checkpoints, orderly stops, the end of the process, power failures, and operations
+//! A history is a list of steps that a seed determines: appends of all kinds, rolling, flushing, retention, swaps of a
+//! cleaning, DeleteRecords, truncation, checkpoints, orderly stops, the end of the process, power failures, and operations
 //! of the disk that fail. After each, the log must agree with the model: every batch byte for byte at its
 //! offset, producers, transactions, leader epochs and timestamps. Where a crash may have taken something, what is
 //! left must be a beginning of what was there, at least up to what was flushed.
@@ -12,6 +12,7 @@
 //! | `history` | a log, its disk, the model and what was written down about it |
 //! | `steps` | what may happen |
 //! | `crash` | stops, crashes and what must be found after them |
+//! | `rewrite` | closed segments replaced by one with the same records |
 //! | `check` | where log and model must agree |
 //!
 //! `OTTLA_HISTORIES` is how many histories are run (a few hundred by default), `OTTLA_HISTORY_SEED` the first
@@ -21,6 +22,7 @@ mod check;
 mod crash;
 mod history;
 mod model;
+mod rewrite;
 mod steps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,6 @@
 //! What may happen to a log.
 //!
-//! Compaction is to be one of the steps: it leaves the log's ends as they are, and of the batches before the
-//! dirty offset those records that are the last of their keys.
+//! Of compaction the swap is one of the steps; what it removes, `cleaning_model_test` looks at.
 
 use bytes::{Bytes, BytesMut};
 use ottla_protocol::records::{AppendOrigin, BatchOptions, EndTransactionMarker, end_transaction_batch};
@@ -21,7 +20,7 @@ impl History {
     /// Something happens.
     pub fn step(&mut self, told: &mut Vec<String>) {
         self.now_ms += self.rng.between(0, 30);
-        let done = match self.rng.below(60) {
+        let done = match self.rng.below(63) {
             0..=11 => self.append_plain(told),
             12..=18 => self.append_idempotent(told),
             19..=27 => self.append_transactional(told),
@@ -71,6 +70,7 @@ impl History {
                 self.kill(told);
                 Ok(())
             }
+            58..=60 => self.rewrite(told),
             _ => {
                 self.lose_power(told);
                 Ok(())
@@ -98,6 +98,8 @@ impl History {
             now_ms: self.now_ms,
             leader_epoch: self.leader_epoch,
             origin,
+            // As on a slow disk, now and then.
+            unlocked: self.now_ms % 2 == 0,
             ..Default::default()
         };
         self.log.append_as_leader(records, &options)
