@@ -10,6 +10,7 @@ use ottla_config::BrokerConfig;
 use ottla_config::broker_config::listeners::{Endpoint as ConfigEndpoint, Listener, SecurityProtocol};
 use ottla_config::broker_config::sockets::SocketConfig;
 use ottla_controller::ControllerOptions;
+use ottla_coordinator::share::coordinator::ShareCoordinatorConfig;
 use ottla_coordinator::transaction::TransactionCoordinatorConfig;
 use ottla_metadata::feature::supported_features;
 use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
@@ -31,6 +32,7 @@ use crate::drivers::controller::{
 };
 use crate::drivers::group_config::group_config;
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::share_coordinator::ShareCoordinator;
 use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fatal::{Fatal, FatalReason};
@@ -327,6 +329,8 @@ fn wire_up(
         groups.clone(),
         producer_ids.clone(),
     );
+    let (share_states, share_states_task) =
+        ShareCoordinator::new(share_coordinator_config(&config), partitions.clone());
     let broker = Arc::new(Broker {
         node_id: config.node_id,
         cluster_id: Str::from(logs.cluster_id()),
@@ -343,6 +347,7 @@ fn wire_up(
         ),
         producer_ids,
         transactions,
+        share_states,
         telemetry: Telemetry::default(),
         loggers,
         random,
@@ -371,6 +376,7 @@ fn wire_up(
                 () = started.run(|image| follower.follow(image)) => {}
                 () = groups_task => {}
                 () = transactions_task => {}
+                () = share_states_task => {}
                 // It ends only with the last of those who may have news.
                 () = directories.run(pending) => {}
                 _ = stopped => {}
@@ -387,11 +393,22 @@ fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
         logs: broker.logs.clone(),
         groups: broker.groups.clone(),
         transactions: broker.transactions.clone(),
+        share_states: broker.share_states.clone(),
         config: broker.shared_config.clone(),
         image: broker.image.clone(),
         directories,
         on_broker_config: Box::new(|_| {}),
         is_first: true,
+    }
+}
+
+fn share_coordinator_config(config: &BrokerConfig) -> ShareCoordinatorConfig {
+    let share = &config.share_coordinator;
+    ShareCoordinatorConfig {
+        snapshot_update_records_per_snapshot: share.snapshot_update_records_per_snapshot,
+        write_timeout_ms: share.write_timeout_ms,
+        state_topic_prune_interval_ms: share.state_topic_prune_interval_ms,
+        cold_partition_snapshot_interval_ms: share.cold_partition_snapshot_interval_ms,
     }
 }
 

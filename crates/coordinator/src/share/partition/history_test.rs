@@ -301,7 +301,7 @@ impl History {
 
 #[test]
 fn random_histories_end_well() {
-    let histories = std::env::var("SHARE_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let histories = std::env::var("SHARE_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     for seed in 0..histories {
         let result = std::panic::catch_unwind(|| History::new(seed).run());
         assert!(result.is_ok(), "history {seed}");

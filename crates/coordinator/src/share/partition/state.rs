@@ -117,21 +117,24 @@ impl InFlightState {
         true
     }
 
-    /// The write has succeeded or failed. A lock that has run out meanwhile is not given back.
-    pub fn complete(&mut self, committed: bool, locks: &mut Locks) {
-        let Some(rollback) = self.rollback.take() else { return };
+    /// The write has succeeded or failed. A lock that has run out meanwhile is not given back; true when that
+    /// was the last delivery.
+    pub fn complete(&mut self, committed: bool, locks: &mut Locks) -> bool {
+        let Some(rollback) = self.rollback.take() else { return false };
         if committed || self.archived_for_good {
             self.unlock(locks);
-            return;
+            return false;
         }
         if self.lock.is_some_and(|lock| !locks.is_armed(lock)) {
             let spent = self.delivery_count >= rollback.max_delivery_count;
             self.state = if spent { RecordState::Archived } else { RecordState::Available };
             self.member_id = Str::new();
             self.unlock(locks);
+            spent
         } else {
             self.state = rollback.state;
             self.member_id = rollback.member_id;
+            false
         }
     }
 

@@ -87,13 +87,13 @@ impl SharePartition {
                 if !state.is_in_transition() {
                     return;
                 }
-                state.complete(succeeded, &mut self.locks);
+                let spent = state.complete(succeeded, &mut self.locks);
                 available |= state.state == RecordState::Available;
                 let count = (last_offset - first_offset.max(start_offset) + 1).max(0);
-                match (was_terminal, state.state.is_terminal()) {
-                    (true, false) => taken_back += count,
-                    (false, true) => archived += count,
-                    _ => {}
+                if was_terminal && !state.state.is_terminal() {
+                    taken_back += count;
+                } else if spent && !was_terminal {
+                    archived += count;
                 }
             };
             let batch_first = batch.first_offset;
