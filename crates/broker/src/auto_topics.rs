@@ -18,6 +18,14 @@ impl Broker {
             return;
         }
         let topics = names.into_iter().map(|name| self.creatable(name)).collect();
+        for (topic, why) in self.create_all(topics).await {
+            tracing::warn!(%topic, why, "a topic was not created");
+        }
+    }
+
+    /// Creates topics. Returns those that are not there now, and why.
+    pub(crate) async fn create_all(&self, topics: Vec<CreatableTopic>) -> Vec<(Str, String)> {
+        let names: Vec<Str> = topics.iter().map(|topic| topic.name.clone()).collect();
         let request = CreateTopicsRequest { topics, timeout_ms: 30_000, ..Default::default() };
         let created = self
             .controller
@@ -25,18 +33,18 @@ impl Broker {
                 controller.create_topics(&request, ctx)
             })
             .await;
-        match created {
-            Err(error) => tracing::warn!(%error, "topics were not created"),
-            Ok(response) => {
-                for topic in response.topics {
-                    let error = ErrorCode::from_code(topic.error_code);
-                    if error.is_err() && error != ErrorCode::TopicAlreadyExists {
-                        let why = topic.error_message.unwrap_or_default();
-                        tracing::warn!(topic = %topic.name, %error, why = &*why, "a topic was not created");
-                    }
-                }
-            }
-        }
+        let response = match created {
+            Err(error) => return names.into_iter().map(|name| (name, error.to_string())).collect(),
+            Ok(response) => response,
+        };
+        let refused = response.topics.into_iter().filter_map(|topic| {
+            let error = ErrorCode::from_code(topic.error_code);
+            let is_refused = error.is_err() && error != ErrorCode::TopicAlreadyExists;
+            let why = topic.error_message.filter(|message| !message.is_empty());
+            is_refused
+                .then(|| (topic.name, why.map_or_else(|| error.message().to_owned(), |why| why.to_string())))
+        });
+        refused.collect()
     }
 
     /// Creates one of the broker's own topics.

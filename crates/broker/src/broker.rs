@@ -21,6 +21,7 @@ use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
 use crate::slow_logs::SlowLogs;
+use crate::streams_topics::StreamsTopics;
 use crate::telemetry::Telemetry;
 
 /// Everything that handlers reach.
@@ -55,6 +56,8 @@ pub struct Broker {
     pub share_states: ShareCoordinator,
     /// Client metrics.
     pub telemetry: Telemetry,
+    /// Internal topics of streams applications that are being created.
+    pub(crate) streams_topics: StreamsTopics,
     /// Log levels.
     pub loggers: Loggers,
     /// Randomness.

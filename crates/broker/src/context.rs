@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ottla_net::ConnectionContext;
 use ottla_protocol::{ApiKey, Str};
+use tokio::sync::Mutex;
 
 use crate::telemetry::ClientFacts;
 
@@ -15,6 +17,13 @@ pub struct ClientSoftware {
     pub name: Str,
     /// Such as `4.3.1`.
     pub version: Str,
+}
+
+/// What is remembered of a connection.
+#[derive(Default)]
+struct ConnectionState {
+    software: ClientSoftware,
+    produce_turn: Arc<Mutex<()>>,
 }
 
 /// One request's header and connection.
@@ -52,12 +61,18 @@ impl RequestContext {
 
     /// Remembers the software that the client says it is.
     pub fn set_client_software(&self, software: ClientSoftware) {
-        self.connection.with_state(|known: &mut ClientSoftware| *known = software);
+        self.connection.with_state(|known: &mut ConnectionState| known.software = software);
+    }
+
+    /// Whose turn it is among the connection's Produces of transactions: one that waits for its verification must not be
+    /// overtaken by those behind it, whose records continue its sequence. Turns come in the order of the requests.
+    pub fn produce_turn(&self) -> Arc<Mutex<()>> {
+        self.connection.with_state(|known: &mut ConnectionState| known.produce_turn.clone())
     }
 
     /// Lends what is known of the client.
     pub fn with_client_facts<R>(&self, f: impl FnOnce(&ClientFacts<'_>) -> R) -> R {
-        let software = self.connection.with_state(|known: &mut ClientSoftware| known.clone());
+        let software = self.connection.with_state(|known: &mut ConnectionState| known.software.clone());
         f(&ClientFacts {
             client_id: self.client_id(),
             software_name: &software.name,

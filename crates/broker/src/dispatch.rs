@@ -135,6 +135,18 @@ impl Dispatcher {
             ApiKey::DescribeGroups => self.later(body(context, reader)?, describe_groups::handle),
             ApiKey::ListGroups => self.later(body(context, reader)?, list_groups::handle),
             ApiKey::DeleteGroups => self.later(body(context, reader)?, delete_groups::handle),
+            ApiKey::ConsumerGroupHeartbeat => {
+                self.later(body(context, reader)?, consumer_group_heartbeat::handle)
+            }
+            ApiKey::ConsumerGroupDescribe => {
+                self.later(body(context, reader)?, consumer_group_describe::handle)
+            }
+            ApiKey::StreamsGroupHeartbeat => {
+                self.later(body(context, reader)?, streams_group_heartbeat::handle)
+            }
+            ApiKey::StreamsGroupDescribe => {
+                self.later(body(context, reader)?, streams_group_describe::handle)
+            }
             _ => self.route_transactions(context, reader),
         }
     }
@@ -201,12 +213,45 @@ impl Dispatcher {
         &self,
         (context, request): Body<ottla_protocol::messages::ProduceRequest>,
     ) -> Result<Reply, String> {
-        match produce::handle(&context, &self.broker, request) {
+        if request.transactional_id.is_none() {
+            let stage = produce::handle(&context, &self.broker, request);
+            return self.produce_stage(context, stage, None);
+        }
+        let turn = context.produce_turn();
+        match turn.clone().try_lock_owned() {
+            Ok(turn) => {
+                let stage = produce::handle(&context, &self.broker, request);
+                self.produce_stage(context, stage, Some(turn))
+            }
+            Err(_) => {
+                let broker = self.broker.clone();
+                started(async move {
+                    let turn = turn.lock_owned().await;
+                    let outcome = match produce::handle(&context, &broker, request) {
+                        produce::Stage::Done(outcome) => outcome,
+                        produce::Stage::Verify(verify) => verify.finish(&context, &broker).await,
+                    };
+                    drop(turn);
+                    produce_answer(&context, outcome.finish(&broker).await)
+                })
+            }
+        }
+    }
+
+    /// What is left of a Produce; the next one of the connection's transactions may go on once this one has appended.
+    fn produce_stage(
+        &self,
+        context: RequestContext,
+        stage: produce::Stage,
+        turn: Option<tokio::sync::OwnedMutexGuard<()>>,
+    ) -> Result<Reply, String> {
+        match stage {
             produce::Stage::Done(outcome) => self.produced(&context, outcome),
             produce::Stage::Verify(verify) => {
                 let broker = self.broker.clone();
                 started(async move {
                     let outcome = verify.finish(&context, &broker).await;
+                    drop(turn);
                     produce_answer(&context, outcome.finish(&broker).await)
                 })
             }

@@ -38,6 +38,7 @@ mod producer_ids;
 mod random;
 mod server;
 mod slow_logs;
+mod streams_topics;
 pub mod telemetry;
 mod transactions;
 mod verification;

@@ -44,6 +44,7 @@ use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
 use crate::slow_logs::SlowLogs;
+use crate::streams_topics::StreamsTopics;
 use crate::telemetry::Telemetry;
 
 /// What a node is started with beside its configuration.
@@ -318,19 +319,12 @@ fn wire_up(
     loggers: Loggers,
     (directories, pending, fatal): (DirectoryNews, PendingNews, Fatal),
 ) -> Result<Wired, ServerError> {
-    let (groups, groups_task) = GroupCoordinator::new(group_config(&config));
     let random = Random::default();
     let image = Arc::new(ArcSwap::from_pointee(MetadataImage::default()));
     let partitions = Arc::new(Partitions::default());
     let producer_ids = Arc::new(ProducerIds::new(config.node_id, started.handle.clone(), image.clone()));
-    let (transactions, transactions_task) = TransactionCoordinator::new(
-        transaction_config(&config),
-        partitions.clone(),
-        groups.clone(),
-        producer_ids.clone(),
-    );
-    let (share_states, share_states_task) =
-        ShareCoordinator::new(share_coordinator_config(&config), partitions.clone());
+    let (coordinators, coordinators_task) = coordinators(&config, partitions.clone(), producer_ids.clone());
+    let Coordinators { groups, transactions, share_states } = coordinators;
     let broker = Arc::new(Broker {
         node_id: config.node_id,
         cluster_id: Str::from(logs.cluster_id()),
@@ -349,6 +343,7 @@ fn wire_up(
         transactions,
         share_states,
         telemetry: Telemetry::default(),
+        streams_topics: StreamsTopics::default(),
         loggers,
         random,
         image,
@@ -374,9 +369,7 @@ fn wire_up(
         runtime.block_on(async move {
             tokio::select! {
                 () = started.run(|image| follower.follow(image)) => {}
-                () = groups_task => {}
-                () = transactions_task => {}
-                () = share_states_task => {}
+                () = coordinators_task => {}
                 // It ends only with the last of those who may have news.
                 () = directories.run(pending) => {}
                 _ = stopped => {}
@@ -384,6 +377,38 @@ fn wire_up(
         });
     })?;
     Ok((broker, control, stop, net))
+}
+
+/// What keeps the internal topics.
+struct Coordinators {
+    groups: GroupCoordinator,
+    transactions: TransactionCoordinator,
+    share_states: ShareCoordinator,
+}
+
+/// The coordinators, and what they do, for the control thread.
+fn coordinators(
+    config: &BrokerConfig,
+    partitions: Arc<Partitions>,
+    producer_ids: Arc<ProducerIds>,
+) -> (Coordinators, impl Future<Output = ()> + use<>) {
+    let (groups, groups_task) = GroupCoordinator::new(group_config(config));
+    let (transactions, transactions_task) = TransactionCoordinator::new(
+        transaction_config(config),
+        partitions.clone(),
+        groups.clone(),
+        producer_ids,
+    );
+    let (share_states, share_states_task) =
+        ShareCoordinator::new(share_coordinator_config(config), partitions);
+    let task = async move {
+        tokio::select! {
+            () = groups_task => {}
+            () = transactions_task => {}
+            () = share_states_task => {}
+        }
+    };
+    (Coordinators { groups, transactions, share_states }, task)
 }
 
 fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {

@@ -12,10 +12,12 @@ use ottla_protocol::messages::txn_offset_commit_response::{
 };
 use ottla_protocol::messages::{
     HeartbeatResponse, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, OffsetCommitRequest,
-    OffsetCommitResponse, SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    OffsetCommitResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
 };
 use ottla_protocol::{ErrorCode, Str};
 
+use crate::group::GroupError;
 use crate::group::classic::leave;
 use crate::reply::{JoinWaiter, Reply, ReplyId};
 
@@ -95,6 +97,15 @@ pub fn leave_group_error(
         error_code: error.code(),
     });
     leave::respond(api_version, members.collect())
+}
+
+/// StreamsGroupHeartbeat's answer when it is refused.
+pub fn streams_group_heartbeat_error(error: &GroupError) -> StreamsGroupHeartbeatResponse {
+    StreamsGroupHeartbeatResponse {
+        error_code: error.code.code(),
+        error_message: error.text(),
+        ..Default::default()
+    }
 }
 
 /// OffsetCommit's answer when no offset could be committed.

@@ -6,7 +6,8 @@
 //! | 1 `OffsetCommitKey` | a committed offset; null: removed | 4, or 1 when the request sets a retention time | OffsetCommit, TxnOffsetCommit, OffsetDelete, expiry |
 //! | 2 `GroupMetadataKey` | a classic group and its members; null: removed | 3 | SyncGroup, JoinGroup, LeaveGroup, DeleteGroups, expiry |
 //!
-//! The records of consumer groups are in `group/consumer/record`.
+//! The records of consumer groups are in `group/consumer/record`, those of streams groups in
+//! `group/streams/record`.
 //!
 //! Versions as Kafka 4.3 writes them (`GroupCoordinatorRecordHelpers`). A key is its record type as int16
 //! followed by the key in version 0; a value is its version as int16 followed by the value.
@@ -20,8 +21,9 @@ use ottla_protocol::{
     DecodeError, EncodeError, Message, Reader, Str, decode_versioned, encode_key, encode_versioned,
 };
 
-use crate::group::consumer;
 use crate::group::consumer::record::ConsumerGroupRecord;
+use crate::group::streams::record::StreamsGroupRecord;
+use crate::group::{consumer, streams};
 use crate::offsets::{OffsetAndMetadata, OffsetKey};
 
 const LEGACY_OFFSET_COMMIT: i16 = 0;
@@ -47,6 +49,7 @@ pub(crate) enum GroupRecord {
     Offset(OffsetKey, Option<OffsetCommitValue>),
     ClassicGroup(Str, Option<GroupMetadataValue>),
     Consumer(ConsumerGroupRecord),
+    Streams(StreamsGroupRecord),
     /// A type of record that this coordinator does not keep.
     Other(i16),
 }
@@ -126,6 +129,9 @@ pub(crate) fn decode_record(key: &Bytes, value: Option<&Bytes>) -> Result<GroupR
         record_type => {
             if let Some(record) = consumer::record::decode(record_type, &mut reader, value)? {
                 return Ok(GroupRecord::Consumer(record));
+            }
+            if let Some(record) = streams::record::decode_record(record_type, &mut reader, value)? {
+                return Ok(GroupRecord::Streams(record));
             }
             Ok(GroupRecord::Other(record_type))
         }

@@ -150,8 +150,8 @@ fn records_of_all_versions_are_read() {
 
 #[test]
 fn records_of_other_groups_are_told_apart_from_damaged_ones() {
-    let key = encode_key(&ConsumerGroupMetadataKey { group_id: "g".into() }, 3).unwrap();
-    assert_eq!(decode_record(&key, Some(&Bytes::from_static(b"whatever"))), Ok(GroupRecord::Other(3)));
+    let key = encode_key(&ConsumerGroupMetadataKey { group_id: "g".into() }, 99).unwrap();
+    assert_eq!(decode_record(&key, Some(&Bytes::from_static(b"whatever"))), Ok(GroupRecord::Other(99)));
     let check = |key: &'static [u8], value: &'static [u8]| {
         let key = Bytes::from_static(key);
         assert!(decode_record(&key, Some(&Bytes::from_static(value))).is_err());

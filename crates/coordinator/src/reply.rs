@@ -1,14 +1,17 @@
 //! Answers to requests.
 
+use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::delete_groups_response::DeletableGroupResult;
 use ottla_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use ottla_protocol::messages::{
     ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
-    OffsetCommitResponse, OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse,
+    OffsetCommitResponse, OffsetDeleteResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse,
+    TxnOffsetCommitResponse,
 };
 use ottla_protocol::{ErrorCode, Str};
 
-use crate::errors::{coordinator_error, offset_fetch_error};
+use crate::errors::{coordinator_error, offset_fetch_error, streams_group_heartbeat_error};
+use crate::group::GroupError;
 
 /// Names a request that waits for its answer. Chosen by the driver, unique among the requests in flight. The
 /// coordinator answers each once, possibly much later.
@@ -38,6 +41,17 @@ pub enum Reply {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// To the groups of a DeleteGroups that live in this shard.
     DeleteGroups(Vec<DeletableGroupResult>),
+    /// To StreamsGroupHeartbeat.
+    StreamsGroupHeartbeat(StreamsGroupHeartbeatReply),
+}
+
+/// What a heartbeat of a streams group comes to (`StreamsGroupHeartbeatResult`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamsGroupHeartbeatReply {
+    /// The answer.
+    pub response: StreamsGroupHeartbeatResponse,
+    /// Internal topics of the application that have yet to be created.
+    pub topics_to_create: Vec<CreatableTopic>,
 }
 
 impl Reply {
@@ -88,6 +102,10 @@ impl Reply {
                 results.iter_mut().for_each(|result| result.error_code = code);
                 Reply::DeleteGroups(results)
             }
+            Reply::StreamsGroupHeartbeat(_) => Reply::StreamsGroupHeartbeat(StreamsGroupHeartbeatReply {
+                response: streams_group_heartbeat_error(&GroupError::from(coordinator_error(error))),
+                topics_to_create: Vec::new(),
+            }),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::group::classic::{ClassicAction, ClassicGroup};
 use crate::group::consumer::record::ConsumerGroupRecord;
 use crate::group::consumer::{ConsumerGroup, Remains};
 use crate::group::modern::TopicHashes;
+use crate::group::streams::rebalance::DelayedRebalances;
 use crate::group::{Env, Group};
 use crate::offsets::{OffsetAndMetadata, OffsetKey, OffsetStore};
 use crate::records::{CoordinatorRecord, GroupRecord, decode_record};
@@ -37,6 +38,8 @@ pub struct GroupCoordinatorShard {
     /// Offset of the metadata in which topics were created last, as far as that matters here.
     pub(crate) last_new_topics: i64,
     pub(crate) topic_hashes: TopicHashes,
+    /// Streams groups that wait with their first assignment.
+    pub(crate) delayed_rebalances: DelayedRebalances,
     /// Everything below is committed.
     pub(crate) high_watermark: i64,
     /// Groups that have, or may have, something that is not committed.
@@ -55,6 +58,7 @@ impl GroupCoordinatorShard {
             image: Arc::default(),
             last_new_topics: -1,
             topic_hashes: TopicHashes::default(),
+            delayed_rebalances: DelayedRebalances::default(),
             high_watermark: 0,
             uncommitted_groups: BTreeSet::new(),
             log_end_offset: 0,
@@ -97,6 +101,7 @@ impl CoordinatorShard for GroupCoordinatorShard {
                 self.groups.remove(offset, &group_id);
             }
             GroupRecord::Consumer(record) => self.replay_consumer_group(offset, record),
+            GroupRecord::Streams(record) => self.replay_streams_group(offset, record),
             GroupRecord::Other(record_type) => return Ok(Replayed::Ignored(record_type)),
         }
         Ok(Replayed::Applied)
@@ -135,6 +140,12 @@ impl CoordinatorShard for GroupCoordinatorShard {
                         out: &mut out,
                     });
                 }
+                Group::Streams(group) => group.on_loaded(&mut Env {
+                    config: &self.config,
+                    image: &self.image,
+                    now_ms,
+                    out: &mut out,
+                }),
                 Group::Consumer(group) => group.on_loaded(&mut Env {
                     config: &self.config,
                     image: &self.image,
@@ -159,8 +170,8 @@ impl CoordinatorShard for GroupCoordinatorShard {
                         out: &mut out,
                     });
                 }
-                // Nobody waits in a consumer group.
-                Group::Consumer(_) => {}
+                // Nobody waits in groups of the newer types.
+                Group::Consumer(_) | Group::Streams(_) => {}
             }
         }
         out.timers.clear();
@@ -217,6 +228,15 @@ impl CoordinatorShard for GroupCoordinatorShard {
     fn on_timer(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
         let group = match key {
             TimerKey::GroupExpiration => return self.cleanup_expired(now_ms),
+            TimerKey::StreamsSession { group_id, member_id } => {
+                return self.on_streams_session_timer(group_id, member_id, now_ms);
+            }
+            TimerKey::StreamsRebalance { group_id, member_id } => {
+                return self.on_streams_rebalance_timer(group_id, member_id, now_ms);
+            }
+            TimerKey::StreamsInitialRebalance { group_id } => {
+                return self.on_streams_initial_rebalance_timer(group_id, now_ms);
+            }
             TimerKey::ClassicHeartbeat { group_id, .. }
             | TimerKey::ClassicJoin { group_id }
             | TimerKey::ClassicSync { group_id }
@@ -265,7 +285,7 @@ impl GroupCoordinatorShard {
     pub fn persistent_groups(&self) -> impl Iterator<Item = (&Str, GroupMetadataValue)> {
         self.groups.iter().filter_map(|(group_id, group)| match group {
             Group::Classic(group) => Some((group_id, group.persistent()?)),
-            Group::Consumer(_) => None,
+            Group::Consumer(_) | Group::Streams(_) => None,
         })
     }
 
@@ -285,7 +305,7 @@ impl GroupCoordinatorShard {
             Some(Group::Classic(group)) => group.failed(action, error, &mut env),
             // It was to become a classic group, and stays what it is.
             Some(Group::Consumer(group)) => group.on_loaded(&mut env),
-            None => {}
+            Some(Group::Streams(_)) | None => {}
         }
         out
     }

@@ -130,9 +130,9 @@ fn offsets_without_a_group_make_one_when_they_are_loaded() {
 #[test]
 fn records_of_other_kinds_are_left_alone_and_damaged_ones_are_told() {
     let mut shard = GroupCoordinatorShard::new(Arc::default());
-    let key = encode_key(&ConsumerGroupMetadataKey { group_id: "g".into() }, 3).unwrap();
+    let key = encode_key(&ConsumerGroupMetadataKey { group_id: "g".into() }, 99).unwrap();
     let value = Bytes::from_static(b"\0\0");
-    assert_eq!(shard.replay(0, Option::None, &key, Some(&value)), Ok(Replayed::Ignored(3)));
+    assert_eq!(shard.replay(0, Option::None, &key, Some(&value)), Ok(Replayed::Ignored(99)));
     let error = shard.replay(1, Option::None, &Bytes::from_static(b"\0\x01"), Some(&value)).unwrap_err();
     assert_eq!(error.offset, 1);
     assert_eq!(shard.groups_len(), 0);

@@ -104,11 +104,8 @@ impl<K: Ord + Clone, V> TimelineMap<K, V> {
         if let Some(at) = self.changes.iter().rposition(|(_, changed)| changed.borrow() == key) {
             self.changes.remove(at);
         }
-        match (previous, self.latest.remove_entry(key)) {
-            (Some(previous), Some((key, _))) => {
-                self.latest.insert(key, previous);
-            }
-            _ => {}
+        if let (Some((key, _)), Some(previous)) = (self.latest.remove_entry(key), previous) {
+            self.latest.insert(key, previous);
         }
     }
 

@@ -25,6 +25,25 @@ pub enum TimerKey {
         /// The group.
         group_id: Str,
     },
+    /// The session of a member of a streams group.
+    StreamsSession {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// The time that a member of a streams group has to give up tasks.
+    StreamsRebalance {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
+    /// The delay of the first assignment of a streams group.
+    StreamsInitialRebalance {
+        /// The group.
+        group_id: Str,
+    },
     /// The session of a member of a consumer group.
     ConsumerSession {
         /// The group.

@@ -76,10 +76,10 @@ def wait(what: str, ok, workers, seconds=60):
     until = time.monotonic() + seconds
     while not ok():
         for w in workers:
-            if w.process.poll() is not None:
+            if w.process is not None and w.process.poll() is not None:
                 raise RuntimeError(f"{w.name} ended with {w.process.returncode}: {w.log.read_text()[-500:]}")
         if time.monotonic() > until:
-            raise RuntimeError(f"not within {seconds} s: {what}: {[w.log.read_text()[-200:] for w in workers]}")
+            raise RuntimeError(f"not within {seconds} s: {what}: {[w.log.read_text()[-200:] for w in workers if w.log.exists()]}")
         time.sleep(0.1)
 
 

@@ -70,6 +70,8 @@ def programs(ctx, name: str, main: str, runs: list, properties: dict, needs: lis
         shared.append(kafka_dist.compile_java("transactions", HERE / "transactions", more=shared))
     classes = kafka_dist.compile_java(name, HERE / name, more=shared)
     r = Result()
+    # A client that asks for a topic that was just deleted, or is made in a moment, would make it.
+    properties["auto.create.topics.enable"] = "false"
     with ctx.clean_broker(r, properties=properties) as b, control(ctx.work / "control", of_broker(b)) as folder:
         if ctx.lacks(r, b, *needs):
             return r

@@ -151,7 +151,7 @@ def check_queries(r: Result, protocol: str, instances: list, world: World):
     wrong = [line for i in instances for line in i.ask("/owners") if line.split("=")[0] not in held[i.port] or int(line.split("=")[1]) != i.port]
     r.check(f"{protocol}: who has a key is known", not wrong, f"{wrong[:4]}")
     groups = instances[0].ask("/groups")
-    want = ["streams Stable 2 2", "streams Stable 2 3"] if protocol == "streams" else ["stream Stable 2"] * 2
+    want = ["streams Stable 2 2", "streams Stable 2 3"] if protocol == "streams" else ["consumer Stable 2"] * 2
     r.check(f"{protocol}: groups as the admin client sees them", groups == want, f"{groups}")
 
 

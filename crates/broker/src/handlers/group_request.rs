@@ -31,3 +31,10 @@ pub async fn run(
 pub fn offsets_partitions(broker: &Broker) -> i32 {
     broker.image().topics.topic(CONSUMER_OFFSETS).map_or(0, |topic| topic.partitions.len() as i32)
 }
+
+/// Whether groups of a newer type are served: `group.coordinator.rebalance.protocols` names the type, and the feature
+/// is on.
+pub fn is_group_type_enabled(broker: &Broker, group_type: &str, feature: &str) -> bool {
+    let protocols = &broker.config.groups.rebalance_protocols;
+    protocols.iter().any(|name| name == group_type) && broker.image().features.level(feature) >= 1
+}

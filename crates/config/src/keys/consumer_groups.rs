@@ -4,57 +4,43 @@ use crate::key_def::Importance::Medium;
 use crate::key_def::{KeyDef, int, list, string};
 use crate::validator::Validator;
 
-const LATER: &str = "the consumer group protocol is not served yet";
-
 pub(super) const KEYS: &[KeyDef] = &[
     int("group.consumer.session.timeout.ms", 45_000, Medium)
         .at_least(1)
-        .without_effect(LATER)
         .doc("A member of a consumer group that is silent for this long is removed."),
     int("group.consumer.min.session.timeout.ms", 45_000, Medium)
         .at_least(1)
-        .without_effect(LATER)
         .doc("Lower bound for `consumer.session.timeout.ms` of a group."),
     int("group.consumer.max.session.timeout.ms", 60_000, Medium)
         .at_least(1)
-        .without_effect(LATER)
         .doc("Upper bound for `consumer.session.timeout.ms` of a group."),
     int("group.consumer.heartbeat.interval.ms", 5000, Medium)
         .at_least(1)
-        .without_effect(LATER)
         .doc("Heartbeat interval that members of a consumer group are told to keep."),
     int("group.consumer.min.heartbeat.interval.ms", 5000, Medium)
         .at_least(1)
-        .without_effect(LATER)
         .doc("Lower bound for `consumer.heartbeat.interval.ms` of a group."),
     int("group.consumer.max.heartbeat.interval.ms", 15_000, Medium)
         .at_least(1)
-        .without_effect(LATER)
         .doc("Upper bound for `consumer.heartbeat.interval.ms` of a group."),
     int("group.consumer.assignment.interval.ms", 1000, Medium)
         .at_least(0)
         .cluster_wide()
-        .without_effect(LATER)
         .doc("The least time between two new assignments of a consumer group."),
     int("group.consumer.min.assignment.interval.ms", 0, Medium)
         .at_least(0)
-        .without_effect(LATER)
         .doc("Lower bound for `consumer.assignment.interval.ms` of a group."),
     int("group.consumer.max.assignment.interval.ms", 15_000, Medium)
         .at_least(0)
-        .without_effect(LATER)
         .doc("Upper bound for `consumer.assignment.interval.ms` of a group."),
     int("group.consumer.max.size", i32::MAX, Medium)
         .at_least(1)
-        .without_effect(LATER)
         .doc("The most members a consumer group takes."),
     list("group.consumer.assignors", &["uniform", "range"], Medium)
         .not_empty()
-        .without_effect(LATER)
         .doc("Assignors that consumer groups can choose from; the first is the default."),
     string("group.consumer.migration.policy", "bidirectional", Medium)
         .check(Validator::OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]))
-        .without_effect(LATER)
         .doc(
             "Whether a group with members may change between the classic and the consumer protocol, and \
              in which direction.",
@@ -62,6 +48,5 @@ pub(super) const KEYS: &[KeyDef] = &[
     int("group.consumer.regex.refresh.interval.ms", 600_000, Medium)
         .at_least(10_000)
         .internal()
-        .without_effect(LATER)
         .doc("Time between two matchings of subscribed regular expressions against the topics."),
 ];

@@ -4,25 +4,20 @@ use crate::key_def::Importance::Medium;
 use crate::key_def::{KeyDef, boolean, int, same, string};
 use crate::validator::Validator;
 
-const NO_CONSUMER: &str = "the consumer group protocol is not served yet";
 const NO_SHARE: &str = "share groups are not served yet";
-const NO_STREAMS: &str = "streams groups are not served yet";
 
 pub(super) const KEYS: &[KeyDef] = &[
     int("consumer.session.timeout.ms", 45_000, Medium)
         .at_least(1)
         .or_broker(&[same("group.consumer.session.timeout.ms")])
-        .without_effect(NO_CONSUMER)
         .doc("A member that is silent for this long is removed."),
     int("consumer.heartbeat.interval.ms", 5000, Medium)
         .at_least(1)
         .or_broker(&[same("group.consumer.heartbeat.interval.ms")])
-        .without_effect(NO_CONSUMER)
         .doc("Heartbeat interval that members are told to keep."),
     int("consumer.assignment.interval.ms", 1000, Medium)
         .at_least(0)
         .or_broker(&[same("group.consumer.assignment.interval.ms")])
-        .without_effect(NO_CONSUMER)
         .doc("The least time between two new assignments."),
     int("share.session.timeout.ms", 45_000, Medium)
         .at_least(1)
@@ -74,26 +69,21 @@ pub(super) const KEYS: &[KeyDef] = &[
     int("streams.session.timeout.ms", 45_000, Medium)
         .at_least(1)
         .or_broker(&[same("group.streams.session.timeout.ms")])
-        .without_effect(NO_STREAMS)
         .doc("A member that is silent for this long is removed."),
     int("streams.heartbeat.interval.ms", 5000, Medium)
         .at_least(1)
         .or_broker(&[same("group.streams.heartbeat.interval.ms")])
-        .without_effect(NO_STREAMS)
         .doc("Heartbeat interval that members are told to keep."),
     int("streams.assignment.interval.ms", 1000, Medium)
         .at_least(0)
         .or_broker(&[same("group.streams.assignment.interval.ms")])
-        .without_effect(NO_STREAMS)
         .doc("The least time between two new assignments."),
     int("streams.initial.rebalance.delay.ms", 3000, Medium)
         .at_least(0)
         .or_broker(&[same("group.streams.initial.rebalance.delay.ms")])
-        .without_effect(NO_STREAMS)
         .doc("How long an empty group waits for more members before its first assignment."),
     int("streams.num.standby.replicas", 0, Medium)
         .at_least(0)
         .or_broker(&[same("group.streams.num.standby.replicas")])
-        .without_effect(NO_STREAMS)
         .doc("Standby copies of each task's state."),
 ];

@@ -55,7 +55,7 @@ pub(super) const KEYS: &[KeyDef] = &[
         .doc("Codec of the batches in `__consumer_offsets`: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."),
     list("group.coordinator.rebalance.protocols", &["classic", "consumer", "streams"], Medium)
         .some_of(&["consumer", "classic", "share", "streams"])
-        .without_effect("classic groups are served, the others not yet")
+        .without_effect("share groups are not served yet")
         .doc("The kinds of groups that are served. `classic` cannot be left out."),
     int("group.coordinator.threads", 4, High)
         .at_least(1)

@@ -15,7 +15,9 @@ impl GroupCoordinatorShard {
         let groups = self.groups.range_committed(..).map(|(_, group)| group);
         let listed = groups.filter(|group| {
             let state = group.state_name().to_lowercase();
-            (states.is_empty() || states.contains(&state))
+            // In filters, Kafka calls a streams group that is not ready by another name than in answers.
+            let is_state = |filter: &String| *filter == state || filter.replace('_', "") == state;
+            (states.is_empty() || states.iter().any(is_state))
                 && (types.is_empty() || types.iter().any(|t| t == group.group_type().name()))
         });
         listed.map(|group| group.as_listed()).collect()

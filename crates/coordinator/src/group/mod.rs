@@ -10,6 +10,7 @@ mod explain;
 mod group_config;
 mod list;
 pub(crate) mod modern;
+pub(crate) mod streams;
 
 pub(crate) use env::Env;
 pub use error::GroupError;
@@ -21,6 +22,7 @@ use ottla_protocol::{ErrorCode, Str};
 
 use crate::group::classic::ClassicGroup;
 use crate::group::consumer::ConsumerGroup;
+use crate::group::streams::StreamsGroup;
 use crate::offsets::ExpirationBase;
 use crate::records::{CoordinatorRecord, group_metadata_tombstone};
 
@@ -57,6 +59,7 @@ impl GroupType {
 pub(crate) enum Group {
     Classic(ClassicGroup),
     Consumer(ConsumerGroup),
+    Streams(StreamsGroup),
 }
 
 impl Group {
@@ -64,6 +67,7 @@ impl Group {
         match self {
             Group::Classic(_) => GroupType::Classic,
             Group::Consumer(_) => GroupType::Consumer,
+            Group::Streams(_) => GroupType::Streams,
         }
     }
 
@@ -72,6 +76,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.state().name(),
             Group::Consumer(group) => group.state_committed().name(),
+            Group::Streams(group) => group.state().name(),
         }
     }
 
@@ -80,6 +85,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_empty(),
             Group::Consumer(group) => group.is_empty(),
+            Group::Streams(group) => group.is_empty(),
         }
     }
 
@@ -88,6 +94,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
             Group::Consumer(group) => group.is_subscribed_to(topic),
+            Group::Streams(group) => group.is_subscribed_to(topic),
         }
     }
 
@@ -96,13 +103,14 @@ impl Group {
         match self {
             Group::Classic(group) => group.expiration_base(),
             Group::Consumer(group) => group.expiration_base(),
+            Group::Streams(_) => Some(ExpirationBase::CommitTimestamp),
         }
     }
 
     pub fn validate_offset_delete(&self) -> Result<(), ErrorCode> {
         match self {
             Group::Classic(group) => group.validate_offset_delete(),
-            Group::Consumer(_) => Ok(()),
+            Group::Consumer(_) | Group::Streams(_) => Ok(()),
         }
     }
 
@@ -110,6 +118,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.validate_delete(),
             Group::Consumer(group) => group.validate_delete(),
+            Group::Streams(group) => group.validate_delete(),
         }
     }
 
@@ -117,6 +126,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.as_listed(),
             Group::Consumer(group) => group.as_listed(),
+            Group::Streams(group) => group.as_listed(),
         }
     }
 
@@ -128,13 +138,15 @@ impl Group {
                 tombstone.map(|tombstone| vec![tombstone]).map_err(|_| ErrorCode::UnknownServerError)
             }
             Group::Consumer(group) => Ok(group.tombstones()),
+            Group::Streams(group) => group.tombstones().map_err(|_| ErrorCode::UnknownServerError),
         }
     }
 
     /// Everything below `high_watermark` is committed; whether the group has something that is not.
     pub fn commit(&mut self, high_watermark: i64) -> bool {
         match self {
-            Group::Classic(_) => false,
+            // A streams group is replaced as a whole, and its predecessor is what was committed.
+            Group::Classic(_) | Group::Streams(_) => false,
             Group::Consumer(group) => group.commit(high_watermark),
         }
     }

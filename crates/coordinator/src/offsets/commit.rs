@@ -114,6 +114,13 @@ impl GroupCoordinatorShard {
         };
         let group = match group {
             Group::Consumer(group) => return group.validate_offset_commit(&commit, context.api_version),
+            Group::Streams(group) => {
+                let partitions = request.topics.iter().flat_map(|topic| {
+                    topic.partitions.iter().map(|partition| (&topic.name, partition.partition_index))
+                });
+                let valid = group.validate_offset_commit(&commit, context.api_version, partitions);
+                return valid.map(|()| CommitPartitions::Any);
+            }
             Group::Classic(group) => group,
         };
         group.validate_offset_commit(&commit)?;

@@ -38,10 +38,15 @@ impl GroupCoordinatorShard {
         reply_id: ReplyId,
     ) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
-        if let Some(Group::Consumer(group)) = self.group_at(&request.group_id, require_stable)
-            && let Err(error) =
-                group.validate_offset_fetch(request.member_id.as_ref(), request.member_epoch, require_stable)
-        {
+        let (member_id, member_epoch) = (request.member_id.as_ref(), request.member_epoch);
+        let valid = match self.group_at(&request.group_id, require_stable) {
+            Some(Group::Consumer(group)) => {
+                group.validate_offset_fetch(member_id, member_epoch, require_stable)
+            }
+            Some(Group::Streams(group)) => group.validate_offset_fetch(member_id, member_epoch),
+            Some(Group::Classic(_)) | None => Ok(()),
+        };
+        if let Err(error) = valid {
             let response = OffsetFetchResponseGroup {
                 group_id: request.group_id.clone(),
                 error_code: error.code(),
@@ -68,7 +73,7 @@ impl GroupCoordinatorShard {
     fn has_group_at(&self, group_id: &Str, latest: bool) -> bool {
         match self.group_at(group_id, latest) {
             Some(Group::Classic(group)) => group.state() != ClassicGroupState::Dead,
-            Some(Group::Consumer(_)) => true,
+            Some(Group::Consumer(_) | Group::Streams(_)) => true,
             None => false,
         }
     }

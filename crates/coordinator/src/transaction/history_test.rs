@@ -147,10 +147,12 @@ impl History {
                 let left = self.partitions.open.values().any(|open| *open == who);
                 assert!(!left, "a transaction has ended in some of its partitions only");
                 self.partitions.outcomes.entry(who).or_default().push(markers.committed);
-                if let Some(promised) = self.promised.remove(&who) {
-                    assert_eq!(promised, markers.committed, "its producer was told otherwise");
+                if let Some(promised) = self.promised.get(&who) {
+                    assert_eq!(*promised, markers.committed, "its producer was told otherwise");
                 }
             }
+            // One transaction of a producer at a time: its promise is kept now, also where no records ever came.
+            self.promised.retain(|(promised_to, _), _| *promised_to != producer_id);
             let epoch = self.partitions.epochs.entry(producer_id).or_insert(-1);
             assert!(*epoch <= markers.producer.producer_epoch, "epochs go back");
             *epoch = markers.producer.producer_epoch;

@@ -71,7 +71,7 @@ impl Work for FixedRateRow {
     }
 }
 
-/// A record every two milliseconds, while another producer takes all it can get on another topic.
+/// A record every two milliseconds, first alone, then while another producer takes all it can get on another topic.
 pub struct Quiet;
 
 impl Quiet {
@@ -100,6 +100,7 @@ impl Work for Quiet {
         let loud = Produce { batch: BatchKind::plain(KIB, 256 * KIB), acks: -1, in_flight: 5 };
         // A little longer than the other.
         let longer = time + Duration::from_millis(50);
+        let (_, alone) = quiet.latencies(port, topic, time / 2, Duration::from_millis(2))?;
         let (_, took) = thread::scope(|scope| {
             let load = scope.spawn(|| loud.run(port, &loud_topic, longer, 4 * SLICE_BYTES_MAX));
             let took = quiet.latencies(port, topic, time, Duration::from_millis(2));
@@ -107,6 +108,7 @@ impl Work for Quiet {
             took
         })?;
         topic::delete(port, &loud_topic)?;
-        Ok(Slice::default().with_latencies(took, &[Metric::P50, Metric::P99]))
+        let growth = took.percentile_us(99.0) / alone.percentile_us(99.0).max(1.0);
+        Ok(Slice::of([(Metric::Growth, growth)]).with_latencies(took, &[Metric::P50, Metric::P99]))
     }
 }

@@ -14,7 +14,7 @@ use crate::group::modern::Assignment;
 use crate::records::CoordinatorRecord;
 
 /// Protocols by member id.
-pub(crate) type ProtocolsByMember = BTreeMap<Str, Vec<MemberProtocol>>;
+pub type ProtocolsByMember = BTreeMap<Str, Vec<MemberProtocol>>;
 
 impl ClassicGroup {
     /// The record of a stable group of these members, and their protocols, of which the record holds only

@@ -74,9 +74,18 @@ impl GroupCoordinatorShard {
             self.join_consumer_group(context, request, waiter, new_member_uuid, now_ms, &mut out);
             return out;
         }
-        // An empty consumer group gives way to a classic one.
+        if let Some(Group::Streams(group)) = self.groups.get(&request.group_id)
+            && !group.is_empty()
+        {
+            let error = validate_join_group(&self.config, context, request).err();
+            let error = error.unwrap_or(ErrorCode::InconsistentGroupProtocol);
+            out.replies.push(waiter.error(Str::new(), error));
+            return out;
+        }
+        // An empty consumer or streams group gives way to a classic one.
         let replaced = match self.groups.get(&request.group_id) {
             Some(Group::Consumer(group)) => group.tombstones(),
+            Some(Group::Streams(group)) => group.tombstones().unwrap_or_default(),
             _ => Vec::new(),
         };
         let is_new_group = self.groups.get(&request.group_id).is_none() || !replaced.is_empty();

@@ -37,7 +37,7 @@ pub(crate) struct ClassicGroupMember {
 
 /// A protocol (an assignor, for consumers) that a member supports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MemberProtocol {
+pub struct MemberProtocol {
     pub name: Str,
     /// What the leader needs to know of the member; for consumers, its subscription.
     pub metadata: Bytes,

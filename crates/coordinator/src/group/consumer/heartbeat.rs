@@ -247,3 +247,7 @@ fn to_response(assignment: &AssignmentWithEpochs) -> Assignment {
     });
     Assignment { topic_partitions: topics.collect() }
 }
+
+#[cfg(test)]
+#[path = "heartbeat_test.rs"]
+mod tests;

@@ -222,3 +222,8 @@ fn count(counts: &mut BTreeMap<Str, usize>, key: &Str, adds: bool) {
         counts.remove(key);
     }
 }
+
+#[cfg(test)]
+mod invariants_test;
+#[cfg(test)]
+mod migration_test;

@@ -80,3 +80,42 @@ fn put_string(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
     put_int(bytes, text.encode_utf16().count());
 }
+
+#[cfg(test)]
+mod tests {
+    use ottla_protocol::Uuid;
+    use ottla_protocol::messages::metadata::MetadataRecord;
+    use ottla_protocol::messages::{PartitionRecord, RegisterBrokerRecord, TopicRecord};
+
+    use super::*;
+
+    #[test]
+    fn hashes_are_those_of_kafka() {
+        let topic_id = Uuid::from_parts(0x0102_0304_0506_0708, 0x090a_0b0c_0d0e_0f10);
+        let mut image = MetadataImage::default();
+        let mut apply = |record| image.replay(&record).unwrap();
+        for (broker_id, rack) in [(1, Some("b")), (2, Some("a")), (3, None)] {
+            let rack = rack.map(Str::from_static);
+            let record = RegisterBrokerRecord { broker_id, rack, ..Default::default() };
+            apply(MetadataRecord::RegisterBroker(record));
+        }
+        apply(MetadataRecord::Topic(TopicRecord { name: "foo".into(), topic_id }));
+        for (partition_id, replicas) in [(0, vec![1, 2]), (1, vec![3])] {
+            let isr = replicas.clone();
+            let record = PartitionRecord { partition_id, topic_id, replicas, isr, ..Default::default() };
+            apply(MetadataRecord::Partition(record));
+        }
+        // Read off hash4j 0.22.
+        let topic = image.topics.topic("foo").unwrap();
+        assert_eq!(topic_hash(topic, &image), 914_395_538_662_205_212);
+        let mut hashes = TopicHashes::default();
+        assert_eq!(hashes.group_hash([&Str::from_static("none")], &image), 0);
+        let names = [Str::from_static("foo"), Str::from_static("none")];
+        let expect = XxHash3_64::oneshot(&914_395_538_662_205_212u64.to_le_bytes()) as i64;
+        assert_eq!(hashes.group_hash(&names, &image), expect);
+        let two = [914_395_538_662_205_212u64.to_le_bytes(), 7u64.to_le_bytes()].concat();
+        assert_eq!(XxHash3_64::oneshot(&two), 2_053_503_093_693_008_267);
+        let long: Vec<u8> = (0..1000u32).flat_map(u32::to_le_bytes).collect();
+        assert_eq!(XxHash3_64::oneshot(&long) as i64, -8_976_855_430_421_054_723);
+    }
+}

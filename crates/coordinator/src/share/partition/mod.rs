@@ -9,6 +9,11 @@
 //! persister, and its outcome to [`SharePartition::complete_write`]. Until then the records concerned are in
 //! transition: nobody can acquire or acknowledge them. A failed write takes them back to where they were.
 //!
+//! Where Kafka's start offset can come to rest before a record that is never acknowledged, this one goes on:
+//! at holes that compaction has left where the log starts; at gaps in the persisted state that turn out to be
+//! holes; at records below the log's start whose write has failed; and where nothing but archiving happens and
+//! so no write is completed.
+//!
 //! | file | holds |
 //! | --- | --- |
 //! | `state` | [`RecordState`], one record's or one batch's state and its roll-back |

@@ -36,3 +36,7 @@ impl PartitionAssignor for UniformAssignor {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "assignor_test.rs"]
+mod tests;
