@@ -214,7 +214,7 @@ fn offsets_are_fenced_by_epochs() {
     let mut world = world();
     let mut first = Consumer::new("a", &["foo"]);
     world.beat(&mut first, NAMES);
-    let mut commit = |world: &mut World, member: &str, epoch: i32, version: i16| {
+    let commit = |world: &mut World, member: &str, epoch: i32, version: i16| {
         let spec = CommitSpec { version, ..CommitSpec::new(&[("foo", 1, 5)]).by(member, epoch) };
         let id = world.commit_offsets(&spec);
         world.commit_errors(id)[0]

@@ -6,6 +6,9 @@ use crate::consumer_testing::{image_of, topic_id};
 use crate::group::modern::{Assignment, MemberSpec};
 use crate::testing::Random;
 
+/// Partitions by topic.
+type Partitions<'a> = &'a [(&'a str, &'a [i32])];
+
 /// Members by id: instance id, topics, current partitions.
 type Members<'a> = &'a [(&'a str, Option<&'a str>, &'a [&'a str], &'a [(&'a str, &'a [i32])])];
 
@@ -45,7 +48,7 @@ fn check(
     topics: &[(&str, i32)],
     members: Members<'_>,
     kind: SubscriptionType,
-    expect: &[(&str, &[(&str, &[i32])])],
+    expect: &[(&str, Partitions<'_>)],
 ) {
     let expect: GroupAssignment =
         expect.iter().map(|(id, topics)| (Str::from(*id), assignment(topics))).collect();
