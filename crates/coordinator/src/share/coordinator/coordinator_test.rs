@@ -93,7 +93,12 @@ impl World {
         replies.remove(0).1
     }
 
-    fn initialize(&mut self, partition: i32, epoch: i32, start_offset: i64) -> Result<StateReply, StateError> {
+    fn initialize(
+        &mut self,
+        partition: i32,
+        epoch: i32,
+        start_offset: i64,
+    ) -> Result<StateReply, StateError> {
         let key = key(partition);
         self.answer(|shard, id, now_ms| shard.initialize_state(&key, epoch, start_offset, id, now_ms))
     }

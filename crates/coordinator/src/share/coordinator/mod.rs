@@ -31,4 +31,6 @@ pub use combine::combine_state_batches;
 pub use operations::{ReadState, StateError, StateReply, StateSummary, StateWrite};
 pub use partition_state::PartitionState;
 pub use record::SharePartitionKey;
-pub use shard::{ShareCoordinatorConfig, ShareCoordinatorEvent, ShareCoordinatorShard, ShareCoordinatorTimer};
+pub use shard::{
+    ShareCoordinatorConfig, ShareCoordinatorEvent, ShareCoordinatorShard, ShareCoordinatorTimer,
+};

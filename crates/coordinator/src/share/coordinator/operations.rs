@@ -3,10 +3,10 @@
 
 use ottla_protocol::{EncodeError, ErrorCode};
 
+use super::combine::combine_state_batches;
 use super::partition_state::PartitionState;
 use super::record::{SharePartitionKey, snapshot_record, tombstone, update_record};
 use super::shard::{ShareCoordinatorShard, Tracked};
-use super::combine::combine_state_batches;
 use crate::records::CoordinatorRecord;
 use crate::reply::ReplyId;
 use crate::result::CoordinatorResult;

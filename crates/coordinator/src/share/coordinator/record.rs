@@ -63,10 +63,7 @@ pub(super) fn snapshot_record(
         write_timestamp: state.write_timestamp_ms,
         state_batches: state.state_batches.iter().map(to_snapshot_batch).collect(),
     };
-    Ok(CoordinatorRecord {
-        key: snapshot_key(key)?,
-        value: Some(encode_versioned(&value, VALUE_VERSION)?),
-    })
+    Ok(CoordinatorRecord { key: snapshot_key(key)?, value: Some(encode_versioned(&value, VALUE_VERSION)?) })
 }
 
 pub(super) fn update_record(
@@ -80,11 +77,8 @@ pub(super) fn update_record(
         delivery_complete_count: state.delivery_complete_count,
         state_batches: state.state_batches.iter().map(to_update_batch).collect(),
     };
-    let key = ShareUpdateKey {
-        group_id: key.group_id.clone(),
-        topic_id: key.topic_id,
-        partition: key.partition,
-    };
+    let key =
+        ShareUpdateKey { group_id: key.group_id.clone(), topic_id: key.topic_id, partition: key.partition };
     Ok(CoordinatorRecord {
         key: encode_key(&key, SHARE_UPDATE)?,
         value: Some(encode_versioned(&value, VALUE_VERSION)?),
@@ -95,10 +89,7 @@ pub(super) fn tombstone(key: &SharePartitionKey) -> Result<CoordinatorRecord, En
     Ok(CoordinatorRecord { key: snapshot_key(key)?, value: None })
 }
 
-pub(super) fn decode_share_record(
-    key: &Bytes,
-    value: Option<&Bytes>,
-) -> Result<ShareRecord, DecodeError> {
+pub(super) fn decode_share_record(key: &Bytes, value: Option<&Bytes>) -> Result<ShareRecord, DecodeError> {
     let mut reader = Reader::new(key.clone());
     match reader.i16()? {
         SHARE_SNAPSHOT => {
@@ -122,11 +113,8 @@ pub(super) fn decode_share_record(
 }
 
 fn snapshot_key(key: &SharePartitionKey) -> Result<Bytes, EncodeError> {
-    let key = ShareSnapshotKey {
-        group_id: key.group_id.clone(),
-        topic_id: key.topic_id,
-        partition: key.partition,
-    };
+    let key =
+        ShareSnapshotKey { group_id: key.group_id.clone(), topic_id: key.topic_id, partition: key.partition };
     encode_key(&key, SHARE_SNAPSHOT)
 }
 

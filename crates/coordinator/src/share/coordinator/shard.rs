@@ -9,7 +9,7 @@ use ottla_protocol::ErrorCode;
 
 use super::operations::{StateError, StateReply};
 use super::partition_state::PartitionState;
-use super::record::{ShareRecord, SharePartitionKey, decode_share_record, snapshot_record, tombstone};
+use super::record::{SharePartitionKey, ShareRecord, decode_share_record, snapshot_record, tombstone};
 use super::redundant::RedundantOffsets;
 use crate::errors::coordinator_error;
 use crate::result::{CoordinatorResult, Deferred};
