@@ -358,13 +358,7 @@ fn wire_up(
     let net = bound.serve(move |_| Dispatcher::new(for_service.clone()))?;
     let quotas = net.quotas().clone();
     follower.on_broker_config = Box::new(move |config| update_quotas(&quotas, &config.broker().sockets));
-    let directories = Directories {
-        node_id: broker.node_id,
-        logs: broker.logs.clone(),
-        controller: broker.controller.clone(),
-        image: broker.image.clone(),
-        fatal,
-    };
+    let directories = directories_of(&broker, fatal);
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let control = std::thread::Builder::new().name("ottla-control".into()).spawn(move || {
@@ -380,6 +374,16 @@ fn wire_up(
         });
     })?;
     Ok((broker, control, stop, net))
+}
+
+fn directories_of(broker: &Broker, fatal: Fatal) -> Directories {
+    Directories {
+        node_id: broker.node_id,
+        logs: broker.logs.clone(),
+        controller: broker.controller.clone(),
+        image: broker.image.clone(),
+        fatal,
+    }
 }
 
 fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {

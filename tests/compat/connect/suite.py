@@ -163,8 +163,9 @@ def distributed(ctx) -> Result:
         workers = [Worker(ctx, f"worker-{i}", b.bootstrap, more) for i in (1, 2)]
         one, two = workers
         source = {"connector.class": SOURCE, "tasks.max": "1", "file": str(lines.source), "topic": "lines", "exactly.once.support": "required", "transaction.boundary": "poll",
-                  "batch.size": "20", "producer.override.transaction.timeout.ms": "5000"}
-        sink = {"connector.class": SINK, "tasks.max": "1", "file": str(lines.sink), "topics": "lines", "consumer.override.isolation.level": "read_committed"}
+                  "producer.override.transaction.timeout.ms": "5000"}
+        sink = {"connector.class": SINK, "tasks.max": "1", "file": str(lines.sink), "topics": "lines", "consumer.override.isolation.level": "read_committed",
+                "consumer.override.session.timeout.ms": "3000", "consumer.override.heartbeat.interval.ms": "500"}
 
         def all_out():
             return set(lines.came_out()) == set(lines.all())
@@ -179,9 +180,12 @@ def distributed(ctx) -> Result:
             lines.add(300)
             wait("the first lines", all_out, workers)
             for what, act in [("a worker is killed", lambda: (one.kill(), one.start())), ("the broker is killed", lambda: (b.kill(), b.start())), ("the other worker is killed", lambda: (two.kill(), two.start()))]:
-                lines.add(150)
-                act()
-                lines.add(150)
+                # Bit by bit, so that there are many transactions.
+                for n in range(10):
+                    lines.add(30)
+                    time.sleep(0.1)
+                    if n == 4:
+                        act()
                 wait(f"all lines after {what}", all_out, workers, 90)
             got = lines.in_topic("lines")
             r.check("committed readers see each line once, in order", got == lines.all(), f"{len(got)} of {lines.n}: {[x for x in got if got.count(x) > 1][:3]}")

@@ -145,7 +145,7 @@ final class CommitCases extends TransactionCases {
                 at.add("");
             }
         }
-        for (int from = 0; from < at.size(); from += 3) checkEquals(at.subList(from, at.size()).stream().filter(v -> !v.isEmpty()).toList(), read(COMMITTED, from, tp(t, 0)));
+        for (int from = 0; from < at.size(); from += 5) checkEquals(at.subList(from, at.size()).stream().filter(v -> !v.isEmpty()).toList(), read(COMMITTED, from, tp(t, 0)));
     }
 
     private void codecs() throws Exception {

@@ -36,14 +36,7 @@ impl ConsumerGroup {
         topics: &mut Topics<'_>,
         env: &mut Env<'_>,
     ) -> Result<ClassicJoined, GroupError> {
-        let inconsistent = |message: String| GroupError::new(ErrorCode::InconsistentGroupProtocol, message);
-        if env.config.consumer.migration_policy == ConsumerGroupMigrationPolicy::Disabled {
-            return Err(inconsistent(format!(
-                "Cannot join the consumer group {} with the classic protocol because the group migration is \
-                 disabled.",
-                self.group_id()
-            )));
-        }
+        self.check_classic_allowed(env)?;
         let is_unknown = request.member_id.is_empty();
         let member_id = match is_unknown {
             true => Str::from(new_member_uuid.to_string()),
@@ -51,7 +44,8 @@ impl ConsumerGroup {
         };
         self.check_not_full(&member_id, env.config)?;
         if !self.supports_classic(request) {
-            return Err(inconsistent(format!("Member {member_id}'s protocols are not supported.")));
+            let message = format!("Member {member_id}'s protocols are not supported.");
+            return Err(GroupError::new(ErrorCode::InconsistentGroupProtocol, message));
         }
         let needs_id = request.group_instance_id.is_none()
             && is_unknown
@@ -71,20 +65,13 @@ impl ConsumerGroup {
             _ => request.rebalance_timeout_ms,
         };
         let mut updated = member.clone();
-        if let Some(instance_id) = &request.group_instance_id {
-            updated.base.instance_id = Some(owned(instance_id));
-        }
-        if subscription.rack_id.is_some() {
-            updated.base.rack_id = subscription.rack_id;
-        }
+        updated.base.rack_id = subscription.rack_id.or(updated.base.rack_id);
+        updated.base.subscribed_topic_names = subscription.topics;
         if rebalance_timeout_ms != -1 {
             updated.rebalance_timeout_ms = rebalance_timeout_ms;
         }
-        updated.base.subscribed_topic_names = subscription.topics;
-        updated.subscribed_topic_regex = Str::new();
-        updated.base.client_id = owned(&context.client_id);
-        updated.base.client_host = owned(&context.client_host);
         updated.classic = Some(ClassicMember { session_timeout_ms: request.session_timeout_ms, protocols });
+        take_over(&mut updated, context, request);
         let owned_partitions: Vec<TopicPartitions> = (subscription.owned_partitions.into_iter())
             .filter_map(|(topic, partitions)| {
                 Some(TopicPartitions { topic_id: env.image.topics.topic_id(&topic)?, partitions })
@@ -106,6 +93,18 @@ impl ConsumerGroup {
             protocol_name: Some(protocol_name),
             ..Default::default()
         }))
+    }
+
+    fn check_classic_allowed(&self, env: &Env<'_>) -> Result<(), GroupError> {
+        if env.config.consumer.migration_policy != ConsumerGroupMigrationPolicy::Disabled {
+            return Ok(());
+        }
+        let message = format!(
+            "Cannot join the consumer group {} with the classic protocol because the group migration is \
+             disabled.",
+            self.group_id()
+        );
+        Err(GroupError::new(ErrorCode::InconsistentGroupProtocol, message))
     }
 
     fn update_classic(
@@ -166,4 +165,14 @@ impl ConsumerGroup {
                 supporters == self.classic_members
             })
     }
+}
+
+/// What a joining member says of itself beside its subscription. It has no regular expression.
+fn take_over(member: &mut ConsumerGroupMember, context: &RequestContext, request: &JoinGroupRequest) {
+    if let Some(instance_id) = &request.group_instance_id {
+        member.base.instance_id = Some(owned(instance_id));
+    }
+    member.subscribed_topic_regex = Str::new();
+    member.base.client_id = owned(&context.client_id);
+    member.base.client_host = owned(&context.client_host);
 }
