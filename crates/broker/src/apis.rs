@@ -56,6 +56,11 @@ pub const BROKER: &[ApiKey] = &[
     ApiKey::PushTelemetry,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
+    ApiKey::InitializeShareGroupState,
+    ApiKey::ReadShareGroupState,
+    ApiKey::WriteShareGroupState,
+    ApiKey::DeleteShareGroupState,
+    ApiKey::ReadShareGroupStateSummary,
     ApiKey::StreamsGroupHeartbeat,
     ApiKey::StreamsGroupDescribe,
 ];

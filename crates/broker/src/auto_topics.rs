@@ -6,7 +6,7 @@ use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableT
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::broker::Broker;
-use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
+use crate::internal_topics::{CONSUMER_OFFSETS, SHARE_GROUP_STATE, TRANSACTION_STATE};
 
 /// Version in which the requests are made.
 const CREATE_TOPICS_VERSION: i16 = 7;
@@ -58,6 +58,7 @@ impl Broker {
         match &*name {
             CONSUMER_OFFSETS => self.consumer_offsets(name, alive),
             TRANSACTION_STATE => self.transaction_state(name, alive),
+            SHARE_GROUP_STATE => self.share_group_state(name, alive),
             _ => CreatableTopic { name, num_partitions: -1, replication_factor: -1, ..Default::default() },
         }
     }
@@ -73,6 +74,25 @@ impl Broker {
                 config("cleanup.policy", "compact".into()),
                 config("compression.type", "producer".into()),
                 config("segment.bytes", groups.offsets_topic_segment_bytes.to_string()),
+            ],
+            ..Default::default()
+        }
+    }
+
+    /// As `ShareCoordinatorService.shareGroupStateTopicConfigs` has it: the coordinator itself deletes what it
+    /// does not need any more.
+    fn share_group_state(&self, name: Str, alive: i16) -> CreatableTopic {
+        let share = &self.config.share_coordinator;
+        CreatableTopic {
+            name,
+            num_partitions: share.state_topic_num_partitions,
+            replication_factor: share.state_topic_replication_factor.min(alive),
+            configs: vec![
+                config("cleanup.policy", "delete".into()),
+                config("compression.type", "producer".into()),
+                config("segment.bytes", share.state_topic_segment_bytes.to_string()),
+                config("min.insync.replicas", share.state_topic_min_isr.to_string()),
+                config("retention.ms", "-1".into()),
             ],
             ..Default::default()
         }

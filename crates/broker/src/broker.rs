@@ -11,6 +11,7 @@ use ottla_storage::LogManager;
 use crate::apis::ListenerKind;
 use crate::drivers::controller::ControllerHandle;
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::share_coordinator::ShareCoordinator;
 use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
@@ -51,6 +52,8 @@ pub struct Broker {
     pub fetch_sessions: FetchSessions,
     /// Producer ids.
     pub producer_ids: Arc<ProducerIds>,
+    /// The share coordinator, which keeps the state of share groups.
+    pub share_states: ShareCoordinator,
     /// Client metrics.
     pub telemetry: Telemetry,
     /// Internal topics of streams applications that are being created.

@@ -161,6 +161,26 @@ impl Dispatcher {
             ApiKey::TxnOffsetCommit => self.later(body(context, reader)?, txn_offset_commit::handle),
             ApiKey::DescribeTransactions => self.later(body(context, reader)?, describe_transactions::handle),
             ApiKey::ListTransactions => self.later(body(context, reader)?, list_transactions::handle),
+            _ => self.route_share_states(context, reader),
+        }
+    }
+
+    fn route_share_states(&self, context: RequestContext, reader: Reader) -> Result<Reply, String> {
+        use crate::handlers::*;
+        match context.api_key {
+            ApiKey::InitializeShareGroupState => {
+                self.later(body(context, reader)?, initialize_share_group_state::handle)
+            }
+            ApiKey::ReadShareGroupState => self.later(body(context, reader)?, read_share_group_state::handle),
+            ApiKey::WriteShareGroupState => {
+                self.later(body(context, reader)?, write_share_group_state::handle)
+            }
+            ApiKey::DeleteShareGroupState => {
+                self.later(body(context, reader)?, delete_share_group_state::handle)
+            }
+            ApiKey::ReadShareGroupStateSummary => {
+                self.later(body(context, reader)?, read_share_group_state_summary::handle)
+            }
             other => Err(format!("{} has no handler", other.name())),
         }
     }

@@ -14,9 +14,10 @@ use crate::clock::now_ms;
 use crate::cordon;
 use crate::directories::{DirectoryNews, Placement};
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::share_coordinator::ShareCoordinator;
 use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
-use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE, is_internal};
+use crate::internal_topics::{CONSUMER_OFFSETS, SHARE_GROUP_STATE, TRANSACTION_STATE, is_internal};
 use crate::partitions::{HostedTopic, Partition, Partitions};
 
 /// Applies images to the parts of a broker. Lives on the control thread.
@@ -31,6 +32,8 @@ pub struct Follower {
     pub groups: GroupCoordinator,
     /// Transactional ids follow the partitions of the transaction topic.
     pub transactions: TransactionCoordinator,
+    /// The state of share groups follows the partitions of its topic.
+    pub share_states: ShareCoordinator,
     /// Told of replicas that lie elsewhere than the metadata says.
     pub directories: DirectoryNews,
     /// Settings.
@@ -66,6 +69,7 @@ impl Follower {
         self.image.store(image.clone());
         self.groups.metadata(image.clone());
         self.transactions.metadata(image.clone());
+        self.share_states.metadata(image.clone());
         self.directories.placed(self.misplaced(&local));
         self.elect_coordinators(&local);
         self.is_first = false;
@@ -81,6 +85,9 @@ impl Follower {
             }
             if &*deleted.topic == TRANSACTION_STATE {
                 self.transactions.resigned(deleted.partition);
+            }
+            if &*deleted.topic == SHARE_GROUP_STATE {
+                self.share_states.resigned(deleted.partition);
             }
             gone.push(TopicPartition::new(deleted.topic.clone(), deleted.partition));
             if deleted.is_topic_deleted && !topics.contains(&deleted.topic_id) {
@@ -193,6 +200,7 @@ impl Follower {
             match &*replica.topic {
                 CONSUMER_OFFSETS => self.groups.elected(partition),
                 TRANSACTION_STATE => self.transactions.elected(partition),
+                SHARE_GROUP_STATE => self.share_states.elected(partition),
                 _ => {}
             }
         }

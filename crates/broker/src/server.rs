@@ -10,6 +10,7 @@ use ottla_config::BrokerConfig;
 use ottla_config::broker_config::listeners::{Endpoint as ConfigEndpoint, Listener, SecurityProtocol};
 use ottla_config::broker_config::sockets::SocketConfig;
 use ottla_controller::ControllerOptions;
+use ottla_coordinator::share::coordinator::ShareCoordinatorConfig;
 use ottla_coordinator::transaction::TransactionCoordinatorConfig;
 use ottla_metadata::feature::supported_features;
 use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
@@ -31,6 +32,7 @@ use crate::drivers::controller::{
 };
 use crate::drivers::group_config::group_config;
 use crate::drivers::group_coordinator::GroupCoordinator;
+use crate::drivers::share_coordinator::ShareCoordinator;
 use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::fatal::{Fatal, FatalReason};
@@ -317,17 +319,12 @@ fn wire_up(
     loggers: Loggers,
     (directories, pending, fatal): (DirectoryNews, PendingNews, Fatal),
 ) -> Result<Wired, ServerError> {
-    let (groups, groups_task) = GroupCoordinator::new(group_config(&config));
     let random = Random::default();
     let image = Arc::new(ArcSwap::from_pointee(MetadataImage::default()));
     let partitions = Arc::new(Partitions::default());
     let producer_ids = Arc::new(ProducerIds::new(config.node_id, started.handle.clone(), image.clone()));
-    let (transactions, transactions_task) = TransactionCoordinator::new(
-        transaction_config(&config),
-        partitions.clone(),
-        groups.clone(),
-        producer_ids.clone(),
-    );
+    let (coordinators, coordinators_task) = coordinators(&config, partitions.clone(), producer_ids.clone());
+    let Coordinators { groups, transactions, share_states } = coordinators;
     let broker = Arc::new(Broker {
         node_id: config.node_id,
         cluster_id: Str::from(logs.cluster_id()),
@@ -344,6 +341,7 @@ fn wire_up(
         ),
         producer_ids,
         transactions,
+        share_states,
         telemetry: Telemetry::default(),
         streams_topics: StreamsTopics::default(),
         loggers,
@@ -365,8 +363,7 @@ fn wire_up(
         runtime.block_on(async move {
             tokio::select! {
                 () = started.run(|image| follower.follow(image)) => {}
-                () = groups_task => {}
-                () = transactions_task => {}
+                () = coordinators_task => {}
                 // It ends only with the last of those who may have news.
                 () = directories.run(pending) => {}
                 _ = stopped => {}
@@ -386,6 +383,38 @@ fn directories_of(broker: &Broker, fatal: Fatal) -> Directories {
     }
 }
 
+/// What keeps the internal topics.
+struct Coordinators {
+    groups: GroupCoordinator,
+    transactions: TransactionCoordinator,
+    share_states: ShareCoordinator,
+}
+
+/// The coordinators, and what they do, for the control thread.
+fn coordinators(
+    config: &BrokerConfig,
+    partitions: Arc<Partitions>,
+    producer_ids: Arc<ProducerIds>,
+) -> (Coordinators, impl Future<Output = ()> + use<>) {
+    let (groups, groups_task) = GroupCoordinator::new(group_config(config));
+    let (transactions, transactions_task) = TransactionCoordinator::new(
+        transaction_config(config),
+        partitions.clone(),
+        groups.clone(),
+        producer_ids,
+    );
+    let (share_states, share_states_task) =
+        ShareCoordinator::new(share_coordinator_config(config), partitions);
+    let task = async move {
+        tokio::select! {
+            () = groups_task => {}
+            () = transactions_task => {}
+            () = share_states_task => {}
+        }
+    };
+    (Coordinators { groups, transactions, share_states }, task)
+}
+
 fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
     Follower {
         node_id: broker.node_id,
@@ -393,11 +422,22 @@ fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
         logs: broker.logs.clone(),
         groups: broker.groups.clone(),
         transactions: broker.transactions.clone(),
+        share_states: broker.share_states.clone(),
         config: broker.shared_config.clone(),
         image: broker.image.clone(),
         directories,
         on_broker_config: Box::new(|_| {}),
         is_first: true,
+    }
+}
+
+fn share_coordinator_config(config: &BrokerConfig) -> ShareCoordinatorConfig {
+    let share = &config.share_coordinator;
+    ShareCoordinatorConfig {
+        snapshot_update_records_per_snapshot: share.snapshot_update_records_per_snapshot,
+        write_timeout_ms: share.write_timeout_ms,
+        state_topic_prune_interval_ms: share.state_topic_prune_interval_ms,
+        cold_partition_snapshot_interval_ms: share.cold_partition_snapshot_interval_ms,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod metadata_log;
 pub mod newer_groups;
 pub mod node;
 pub mod quorum;
+pub mod share_coordinator;
 pub mod sockets;
 pub mod storage;
 pub mod topics;
@@ -29,6 +30,7 @@ use metadata_log::MetadataLogConfig;
 use newer_groups::NewerGroupsConfig;
 use node::ProcessRoles;
 use quorum::QuorumConfig;
+use share_coordinator::ShareCoordinatorConfig;
 use sockets::SocketConfig;
 use storage::StorageConfig;
 use topics::TopicsConfig;
@@ -58,6 +60,8 @@ pub struct BrokerConfig {
     pub topics: TopicsConfig,
     /// Transactions.
     pub transactions: TransactionsConfig,
+    /// The share coordinator.
+    pub share_coordinator: ShareCoordinatorConfig,
     /// Classic groups and offsets.
     pub groups: GroupCoordinatorConfig,
     /// Consumer, share and streams groups.
@@ -145,6 +149,7 @@ impl BrokerConfig {
             log_cleaner: LogCleanerConfig::from_values(&values),
             topics: TopicsConfig::from_values(&values),
             transactions: TransactionsConfig::from_values(&values),
+            share_coordinator: ShareCoordinatorConfig::from_values(&values),
             groups: GroupCoordinatorConfig::from_values(&values)?,
             newer_groups: NewerGroupsConfig::from_values(&values),
             quorum,

@@ -20,6 +20,7 @@
 //! | `transaction/` | [`transaction::TransactionCoordinatorShard`]: one partition of `__transaction_state` |
 //! | `timeline` | a map that can be read as of the last commit |
 //! | `result`, `reply`, `timers` | what an operation returns |
+//! | `share/` | share groups' records: [`SharePartition`](share::SharePartition) and the share coordinator |
 //! | `errors` | errors as clients are told them |
 //! | `runtime` | performs results |
 
@@ -35,6 +36,7 @@ mod reply;
 mod result;
 mod runtime;
 mod shard;
+pub mod share;
 mod timeline;
 mod timers;
 pub mod transaction;

@@ -4,4 +4,5 @@ pub mod controller;
 pub mod coordinator;
 pub mod group_config;
 pub mod group_coordinator;
+pub mod share_coordinator;
 pub mod transaction_coordinator;

@@ -7,15 +7,18 @@ use std::sync::Arc;
 
 use ottla_protocol::messages::find_coordinator_response::Coordinator;
 use ottla_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
-use ottla_protocol::{ErrorCode, Str};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
-use crate::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
+use crate::internal_topics::{CONSUMER_OFFSETS, SHARE_GROUP_STATE, TRANSACTION_STATE};
 use crate::metadata_view::MetadataView;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+/// First version that knows share partitions.
+const SHARE_VERSION: i16 = 6;
 /// First version that asks for many keys.
 const BATCH_VERSION: i16 = 4;
 
@@ -54,8 +57,18 @@ fn topic_of(key_type: i8) -> Option<&'static str> {
     match key_type {
         GROUP => Some(CONSUMER_OFFSETS),
         TRANSACTION => Some(TRANSACTION_STATE),
+        SHARE => Some(SHARE_GROUP_STATE),
         _ => None,
     }
+}
+
+/// Whether a key reads `group:topicId:partition` (`SharePartitionKey.validate`). The group may hold colons.
+fn is_share_partition(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let (partition, topic_id, group) = (parts.next(), parts.next(), parts.next());
+    partition.is_some_and(|partition| partition.parse::<i32>().is_ok())
+        && topic_id.is_some_and(|topic_id| topic_id.parse::<Uuid>().is_ok())
+        && group.is_some_and(|group| !group.trim().is_empty())
 }
 
 fn find(ctx: &RequestContext, broker: &Broker, key_type: i8, key: Str) -> Coordinator {
@@ -68,6 +81,9 @@ fn find(ctx: &RequestContext, broker: &Broker, key_type: i8, key: Str) -> Coordi
         ..Default::default()
     };
     let Some(topic) = topic_of(key_type) else { return none(ErrorCode::InvalidRequest, key) };
+    if key_type == SHARE && (ctx.api_version < SHARE_VERSION || !is_share_partition(&key)) {
+        return none(ErrorCode::InvalidRequest, key);
+    }
     let image = broker.image();
     let leader = image
         .topics
