@@ -22,7 +22,7 @@ use crate::{Reply, StreamsGroupHeartbeatReply};
 
 /// How many histories: `OTTLA_STREAMS_HISTORIES`.
 fn histories() -> u64 {
-    std::env::var("OTTLA_STREAMS_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(30)
+    std::env::var("OTTLA_STREAMS_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(6)
 }
 
 fn image(topics: &BTreeMap<Str, i32>) -> Arc<MetadataImage> {
