@@ -102,7 +102,8 @@ impl Segment {
     ) -> io::Result<()> {
         let PendingWrite { file, position, mut max, .. } = pending;
         if let Err(e) = written {
-            let _ = env.disk.set_len(&file, position);
+            // Synced, so that a power failure does not bring it back in place of what is appended there later.
+            let _ = env.disk.set_len(&file, position).and_then(|()| env.disk.sync_data(&file));
             self.reserved = 0;
             return Err(e);
         }
