@@ -128,6 +128,7 @@ impl Verification {
     ///
     /// # Errors
     /// The verification, if somebody has.
+    #[allow(clippy::result_large_err, reason = "neither is an error: one of the two goes on")]
     pub fn settled(self) -> Result<Verified, Self> {
         if self.verified.guards.is_empty() { Ok(self.verified) } else { Err(self) }
     }

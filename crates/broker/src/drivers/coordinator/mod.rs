@@ -41,8 +41,11 @@ pub struct Settings<S: DrivenShard> {
     /// An empty shard for a partition of the topic.
     pub new_shard: Box<dyn Fn(&Partition) -> S + Send>,
     /// Told whatever the shard of a partition has to tell, on the control thread.
-    pub on_event: Box<dyn FnMut(&Coordinator<S>, i32, S::Event) + Send>,
+    pub on_event: OnEvent<S>,
 }
+
+/// Told what a shard of a partition has to tell.
+pub type OnEvent<S> = Box<dyn FnMut(&Coordinator<S>, i32, <S as CoordinatorShard>::Event) + Send>;
 
 type Operation<S> = Box<dyn FnOnce(&mut S, ReplyId, i64) -> CoordinatorResult<S> + Send>;
 type EachOperation<S> = Box<dyn FnMut(&mut S, i64) -> CoordinatorResult<S> + Send>;
