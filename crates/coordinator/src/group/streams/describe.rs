@@ -54,7 +54,6 @@ impl StreamsGroup {
             protocol_type: Str::from_static("streams"),
             group_state: Str::from_static(self.state().name()),
             group_type: Str::from_static(GroupType::Streams.name()),
-            ..Default::default()
         }
     }
 

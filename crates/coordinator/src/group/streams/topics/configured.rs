@@ -9,18 +9,18 @@ use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableT
 /// What a heartbeat's answer says of the topics (`StreamsGroupHeartbeatResponse.Status`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TopicStatus {
-    MissingSourceTopics,
-    IncorrectlyPartitionedTopics,
-    MissingInternalTopics,
+    MissingSources,
+    IncorrectlyPartitioned,
+    MissingInternals,
 }
 
 impl TopicStatus {
     /// On the wire.
     pub fn code(self) -> i8 {
         match self {
-            TopicStatus::MissingSourceTopics => 1,
-            TopicStatus::IncorrectlyPartitionedTopics => 2,
-            TopicStatus::MissingInternalTopics => 3,
+            TopicStatus::MissingSources => 1,
+            TopicStatus::IncorrectlyPartitioned => 2,
+            TopicStatus::MissingInternals => 3,
         }
     }
 }
@@ -35,7 +35,7 @@ pub(crate) struct TopicProblem {
 
 impl TopicProblem {
     pub fn incorrectly_partitioned(detail: String) -> Self {
-        Self { status: TopicStatus::IncorrectlyPartitionedTopics, detail }
+        Self { status: TopicStatus::IncorrectlyPartitioned, detail }
     }
 }
 

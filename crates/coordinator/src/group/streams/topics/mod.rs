@@ -89,7 +89,7 @@ pub(crate) fn configure_topics(
     match configure(topology, existing) {
         Ok((subtopologies, missing)) => {
             let problem = (!missing.is_empty()).then(|| TopicProblem {
-                status: TopicStatus::MissingInternalTopics,
+                status: TopicStatus::MissingInternals,
                 detail: format!(
                     "Internal topics are missing: {}",
                     summarize(missing.iter().map(|t| &t.name))
@@ -135,7 +135,7 @@ fn check_source_topics(
         return Ok(());
     }
     Err(ConfigureError::Topics(TopicProblem {
-        status: TopicStatus::MissingSourceTopics,
+        status: TopicStatus::MissingSources,
         detail: format!("Source topics {} are missing.", summarize(missing.into_iter())),
     }))
 }

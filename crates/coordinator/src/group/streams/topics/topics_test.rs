@@ -34,7 +34,7 @@ fn a_subtopology_has_a_task_for_each_partition_of_its_largest_source() {
 fn missing_sources_are_named_up_to_three() {
     let sub = Sub::new("0").source(&["e", "d", "c", "b", "a"]);
     let (status, detail) = problem(&[sub], &[("c", 1)]);
-    assert_eq!(status, TopicStatus::MissingSourceTopics);
+    assert_eq!(status, TopicStatus::MissingSources);
     assert_eq!(detail, "Source topics a, b, d and 1 additional topics are missing.");
 }
 
@@ -48,14 +48,14 @@ fn repartition_topics_and_changelogs_follow_what_feeds_them() {
     let configured = configure(&subtopologies, &[("in", 4)]).unwrap();
     assert_eq!(created(&configured), [("first", 4), ("log-1", 4), ("log-2", 2), ("second", 2)]);
     let problem = configured.problem.clone().unwrap();
-    assert_eq!(problem.status, TopicStatus::MissingInternalTopics);
+    assert_eq!(problem.status, TopicStatus::MissingInternals);
     assert_eq!(problem.detail, "Internal topics are missing: first, log-1, log-2 and 1 additional topics");
     assert_eq!(configured.subtopologies.unwrap()["2"].number_of_tasks, 2);
 
     let topics = [("in", 4), ("first", 4), ("second", 2), ("log-1", 4), ("log-2", 2)];
     assert!(configure(&subtopologies, &topics).unwrap().ready().is_some());
     let (status, detail) = super::tests::problem(&subtopologies, &[("in", 4), ("first", 3)]);
-    assert_eq!(status, TopicStatus::IncorrectlyPartitionedTopics);
+    assert_eq!(status, TopicStatus::IncorrectlyPartitioned);
     assert_eq!(detail, "Existing topic first has different number of partitions: expected 4, found 3");
 }
 
@@ -94,9 +94,9 @@ fn what_can_never_work_is_refused() {
 #[test]
 fn joined_topics_have_equally_many_partitions() {
     let joined = Sub::new("0").source(&["a", "b"]).copartition(&[0, 1], &[]);
-    assert!(configure(&[joined.clone()], &[("a", 2), ("b", 2)]).unwrap().ready().is_some());
+    assert!(configure(std::slice::from_ref(&joined), &[("a", 2), ("b", 2)]).unwrap().ready().is_some());
     let (status, detail) = problem(&[joined], &[("a", 2), ("b", 3)]);
-    assert_eq!(status, TopicStatus::IncorrectlyPartitionedTopics);
+    assert_eq!(status, TopicStatus::IncorrectlyPartitioned);
     assert_eq!(detail, "Following topics do not have the same number of partitions: [{a=2, b=3}]");
 }
 
