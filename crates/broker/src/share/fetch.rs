@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::batches;
 use super::manager::{ShareError, ShareManager};
 use super::settings::ShareSettings;
-use super::shared_partition::{SharedPartition, Taken, TakenRecords, Turn, Wanted};
+use super::shared_partition::SharedPartition;
+use super::take::{Taken, TakenRecords, Turn, Wanted};
 use crate::waiting::FetchWaiter;
 
 /// What a member asks for.

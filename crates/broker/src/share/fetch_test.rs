@@ -20,7 +20,7 @@ fn patient(fetch: ShareFetch) -> ShareFetch {
 
 #[tokio::test]
 async fn members_get_different_records_and_what_is_accepted_does_not_come_back() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.loaded();
     for _ in 0..3 {
         fixture.append(10);
@@ -31,7 +31,7 @@ async fn members_get_different_records_and_what_is_accepted_does_not_come_back()
     let bytes: usize = taken.pieces.iter().map(Piece::len).sum();
     assert_eq!(bytes, taken.size);
     assert_eq!(batches::scan(&taken.pieces).expect("batches").len(), 1, "only what was acquired is sent");
-    assert_eq!(fixture.take("b", 15).await, [(10, 19, 1), (20, 29, 1)]);
+    assert_eq!(fixture.take("b", 15).await, [(10, 29, 1)]);
     assert_eq!(fixture.take("c", 10).await, []);
 
     let accepting = fixture.acknowledge("a", (0, 9), 1);
@@ -49,7 +49,7 @@ async fn members_get_different_records_and_what_is_accepted_does_not_come_back()
 
 #[tokio::test]
 async fn acknowledging_what_another_member_has_is_refused() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.loaded();
     fixture.append(10);
     assert_eq!(fixture.take("a", 10).await, [(0, 9, 1)]);
@@ -65,7 +65,7 @@ async fn acknowledging_what_another_member_has_is_refused() {
 
 #[tokio::test]
 async fn locks_run_out() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.loaded();
     fixture.append(10);
     assert_eq!(fixture.take("a", 10).await, [(0, 9, 1)]);
@@ -84,7 +84,7 @@ async fn locks_run_out() {
 
 #[tokio::test]
 async fn a_write_that_fails_leaves_the_records_with_their_owner() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.loaded();
     fixture.append(10);
     assert_eq!(fixture.take("a", 10).await, [(0, 9, 1)]);
@@ -100,7 +100,7 @@ async fn a_write_that_fails_leaves_the_records_with_their_owner() {
 
 #[tokio::test]
 async fn waits_for_records_and_for_enough_of_them() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.loaded();
     let request = patient(ShareFetch { min_bytes: 400, ..fixture.request("a", 100) });
     let mut waiting = pin!(fixture.run(&request));
@@ -109,14 +109,14 @@ async fn waits_for_records_and_for_enough_of_them() {
     assert!(poll_once(&mut waiting).await.is_none(), "some 230 bytes are not enough");
     fixture.append(10);
     let fetched = poll_once(&mut waiting).await.expect("woken");
-    assert_eq!(acquired(&fetched), [(0, 9, 1), (10, 19, 1)]);
+    assert_eq!(acquired(&fetched), [(0, 19, 1)]);
     let none = ShareFetch { max_records: 0, ..fixture.request("a", 0) };
     assert!(fixture.run(&none).await.is_empty());
 }
 
 #[tokio::test]
 async fn two_wait_and_one_gets_the_record() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.loaded();
     let (a, b) = (patient(fixture.request("a", 10)), patient(fixture.request("b", 10)));
     let (mut a, mut b) = (pin!(fixture.run(&a)), pin!(fixture.run(&b)));
@@ -133,7 +133,7 @@ async fn two_wait_and_one_gets_the_record() {
 
 #[tokio::test]
 async fn records_on_disk_are_for_one_member_while_they_are_looked_at() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.append(10);
     fixture.append(10);
     fixture.partition.replace_log(None);
@@ -155,7 +155,7 @@ async fn records_on_disk_are_for_one_member_while_they_are_looked_at() {
 
 #[tokio::test]
 async fn records_that_were_deleted_are_passed_over() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.loaded();
     for _ in 0..3 {
         fixture.append(10);
@@ -167,7 +167,7 @@ async fn records_that_were_deleted_are_passed_over() {
 
 #[tokio::test]
 async fn a_partition_that_is_gone_is_answered_at_once() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.loaded();
     let request = patient(fixture.request("a", 10));
     let mut waiting = pin!(fixture.run(&request));
@@ -198,7 +198,7 @@ fn open(fixture: &Fixture, member_id: &str, connection: &ConnectionGuard) {
 
 #[tokio::test]
 async fn the_end_of_a_session_releases_and_the_end_of_a_group_forgets() {
-    let (fixture, _) = Fixture::new();
+    let (fixture, _task) = Fixture::new();
     fixture.loaded();
     fixture.append(10);
     fixture.append(10);
@@ -254,7 +254,7 @@ async fn a_group_that_is_new_begins_where_its_settings_say() {
         let mut waiting = pin!(fixture.run(&request));
         let mut fetched = poll_once(&mut waiting).await;
         // The keeper has its turn here.
-        while fetched.is_none() && matches!(shared_turn(&fixture), shared_partition::Turn::Busy) {
+        while fetched.is_none() && matches!(shared_turn(&fixture), take::Turn::Busy) {
             tokio::task::yield_now().await;
             fetched = poll_once(&mut waiting).await;
         }
@@ -266,7 +266,7 @@ async fn a_group_that_is_new_begins_where_its_settings_say() {
     }
 }
 
-fn shared_turn(fixture: &Fixture) -> shared_partition::Turn {
+fn shared_turn(fixture: &Fixture) -> take::Turn {
     fixture.manager.get("g", TOPIC, 0).expect("there").turn(&SETTINGS)
 }
 

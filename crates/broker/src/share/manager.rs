@@ -15,7 +15,7 @@ use super::keeper;
 use super::persister::Persister;
 use super::sessions::ShareSessions;
 use super::settings::ShareSettings;
-use super::shared_partition::SharedPartition;
+use super::shared_partition::{SharedPartition, Written};
 use crate::partitions::Partitions;
 
 /// Why a partition can't be fetched from or acknowledged.
@@ -47,9 +47,10 @@ pub struct Outcome {
 }
 
 /// Acknowledgements that are being written.
-pub struct Acknowledging(
-    Vec<(Uuid, i32, Result<Option<oneshot::Receiver<Result<(), ShareError>>>, ShareError>)>,
-);
+pub struct Acknowledging(Vec<(Uuid, i32, Begun)>);
+
+/// A write to wait for; `None`: there is none.
+type Begun = Result<Option<oneshot::Receiver<Written>>, ShareError>;
 
 impl Acknowledging {
     /// Waits until all is written.

@@ -12,6 +12,7 @@
 //! | `sessions` | [`ShareSessions`]: epochs, partitions, connections |
 //! | `manager` | [`ShareManager`]: share partitions by group, acknowledging, releasing, removal |
 //! | `shared_partition` | [`SharedPartition`]: one of them, with its queue of writes |
+//! | `take` | reading the log and acquiring records |
 //! | `keeper` | the task of one of them |
 //! | `persister` | [`Persister`]: where the state is kept |
 //! | `fetch` | a fetch: attempts, and waiting between them |
@@ -26,6 +27,7 @@ mod persister;
 mod sessions;
 mod settings;
 mod shared_partition;
+mod take;
 
 #[cfg(test)]
 mod fetch_test;
