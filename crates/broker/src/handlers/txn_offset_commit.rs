@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ottla_coordinator::errors::txn_offset_commit_error;
+use ottla_coordinator::errors::{coordinator_error, txn_offset_commit_error};
 use ottla_coordinator::transaction::TransactionalProducer;
 use ottla_coordinator::{Reply, partition_for};
 use ottla_metadata::MetadataImage;
@@ -109,7 +109,8 @@ async fn verify(
         Ok(verified) => verified,
         Err(verification) => verification.finish(broker).await,
     };
-    verified.guard(&name)
+    // The log's own errors are not for clients of a coordinator.
+    verified.guard(&name).map_err(coordinator_error)
 }
 
 /// The partitions of a topic that exist; the others are answered at once.
