@@ -202,19 +202,15 @@ impl Consumer {
             last_offset,
             acknowledge_types: vec![ACCEPT],
         };
-        let batches: Vec<_> = self.acquired.drain(..).map(batch).collect();
-        let topic = AcknowledgeTopic {
-            topic_id: self.topic_id,
-            partitions: vec![final_word::AcknowledgePartition {
-                partition_index: 0,
-                acknowledgement_batches: batches,
-            }],
-        };
+        let acknowledgement_batches: Vec<_> = self.acquired.drain(..).map(batch).collect();
+        let rest = !acknowledgement_batches.is_empty();
+        let partition = final_word::AcknowledgePartition { partition_index: 0, acknowledgement_batches };
+        let topic = AcknowledgeTopic { topic_id: self.topic_id, partitions: vec![partition] };
         let request = ShareAcknowledgeRequest {
             group_id: Some(self.group.clone()),
             member_id: Some(self.member_id.clone()),
             share_session_epoch: FINAL_EPOCH,
-            topics: vec![topic],
+            topics: if rest { vec![topic] } else { Vec::new() },
             ..Default::default()
         };
         check("ShareAcknowledge", self.connection.call(&request, SHARE_ACKNOWLEDGE_VERSION)?.error_code)?;

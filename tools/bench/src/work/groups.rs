@@ -85,10 +85,9 @@ impl Rebalance {
                 round(broker, || Consumer::new(group, topic, id, [random.bits(), random.bits()]))?
             }
         };
+        // So that rounds do not add up. Should the group not be empty yet, it is small.
         let request = DeleteGroupsRequest { groups_names: vec![Str::from(group)] };
-        for result in &connection.call(&request, 2)?.results {
-            topic::check("DeleteGroups", result.error_code)?;
-        }
+        connection.call(&request, 2)?;
         Ok(found)
     }
 }
