@@ -32,6 +32,8 @@ mod take;
 #[cfg(test)]
 mod fetch_test;
 #[cfg(test)]
+mod persister_test;
+#[cfg(test)]
 mod sessions_test;
 #[cfg(test)]
 mod testing;

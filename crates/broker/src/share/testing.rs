@@ -102,12 +102,7 @@ impl Fixture {
 
     /// Appends a batch of records.
     pub fn append(&self, records: usize) {
-        let mut builder = BatchBuilder::new(BatchOptions::default());
-        for _ in 0..records {
-            builder.append(NOW_MS, None, Some(b"0123456789"), &[]).expect("fits");
-        }
-        let batch = builder.build().expect("builds");
-        self.partition.append_as_leader(&batch, VerificationGuard::SENTINEL, NOW_MS).expect("appended");
+        append(&self.partition, records);
     }
 
     /// The share partition of group `g`, loaded as its keeper would.
@@ -181,4 +176,14 @@ pub async fn poll_once<F: Future>(future: &mut Pin<&mut F>) -> Option<F::Output>
         })
     })
     .await
+}
+
+/// Appends a batch of records.
+pub fn append(partition: &Partition, records: usize) {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    for _ in 0..records {
+        builder.append(NOW_MS, None, Some(b"0123456789"), &[]).expect("fits");
+    }
+    let batch = builder.build().expect("builds");
+    partition.append_as_leader(&batch, VerificationGuard::SENTINEL, NOW_MS).expect("appended");
 }
