@@ -10,14 +10,17 @@ pub(super) const KEYS: &[KeyDef] = &[
     int("consumer.session.timeout.ms", 45_000, Medium)
         .at_least(1)
         .or_broker(&[same("group.consumer.session.timeout.ms")])
+        .honoured()
         .doc("A member that is silent for this long is removed."),
     int("consumer.heartbeat.interval.ms", 5000, Medium)
         .at_least(1)
         .or_broker(&[same("group.consumer.heartbeat.interval.ms")])
+        .honoured()
         .doc("Heartbeat interval that members are told to keep."),
     int("consumer.assignment.interval.ms", 1000, Medium)
         .at_least(0)
         .or_broker(&[same("group.consumer.assignment.interval.ms")])
+        .honoured()
         .doc("The least time between two new assignments."),
     int("share.session.timeout.ms", 45_000, Medium)
         .at_least(1)
@@ -69,21 +72,26 @@ pub(super) const KEYS: &[KeyDef] = &[
     int("streams.session.timeout.ms", 45_000, Medium)
         .at_least(1)
         .or_broker(&[same("group.streams.session.timeout.ms")])
+        .honoured()
         .doc("A member that is silent for this long is removed."),
     int("streams.heartbeat.interval.ms", 5000, Medium)
         .at_least(1)
         .or_broker(&[same("group.streams.heartbeat.interval.ms")])
+        .honoured()
         .doc("Heartbeat interval that members are told to keep."),
     int("streams.assignment.interval.ms", 1000, Medium)
         .at_least(0)
         .or_broker(&[same("group.streams.assignment.interval.ms")])
+        .honoured()
         .doc("The least time between two new assignments."),
     int("streams.initial.rebalance.delay.ms", 3000, Medium)
         .at_least(0)
         .or_broker(&[same("group.streams.initial.rebalance.delay.ms")])
+        .honoured()
         .doc("How long an empty group waits for more members before its first assignment."),
     int("streams.num.standby.replicas", 0, Medium)
         .at_least(0)
         .or_broker(&[same("group.streams.num.standby.replicas")])
+        .honoured()
         .doc("Standby copies of each task's state."),
 ];

@@ -126,26 +126,32 @@ pub(super) const KEYS: &[KeyDef] = &[
         .doc("How much is read at a time when a share coordinator loads its state."),
     int("share.coordinator.write.timeout.ms", 5000, High)
         .at_least(1)
+        .honoured()
         .doc("How long a write of the share coordinator waits for its replicas."),
     int("share.coordinator.snapshot.update.records.per.snapshot", 500, Medium)
         .between(0, 500)
+        .honoured()
         .doc("How many changes of a share partition are written between two full states."),
     int("share.coordinator.cold.partition.snapshot.interval.ms", 300_000, Low)
         .at_least(1)
         .internal()
+        .honoured()
         .doc("Time between two full states of a share partition that does not change."),
     int("share.coordinator.state.topic.num.partitions", 50, High)
         .at_least(1)
+        .honoured()
         .doc("Partitions of `__share_group_state`. Not to be changed once the topic exists."),
     short("share.coordinator.state.topic.replication.factor", 3, High)
         .at_least(1)
+        .honoured()
         .doc("Replicas of `__share_group_state`; a node that is left to its defaults takes 1."),
-    short("share.coordinator.state.topic.min.isr", 2, High).at_least(1).doc(
+    short("share.coordinator.state.topic.min.isr", 2, High).at_least(1).honoured().doc(
         "`min.insync.replicas` of `__share_group_state`; a node that is left to its defaults takes \
              1.",
     ),
     int("share.coordinator.state.topic.segment.bytes", 100 * 1024 * 1024, High)
         .at_least(1)
+        .honoured()
         .doc("Segment size of `__share_group_state`."),
     int("share.coordinator.state.topic.compression.codec", 0, High)
         .without_effect(LATER)
@@ -153,5 +159,6 @@ pub(super) const KEYS: &[KeyDef] = &[
     int("share.coordinator.state.topic.prune.interval.ms", 300_000, Low)
         .at_least(1)
         .internal()
+        .honoured()
         .doc("Time between two prunings of what `__share_group_state` no longer needs."),
 ];
