@@ -140,34 +140,38 @@ impl Reply {
                 results.iter_mut().for_each(|result| result.error_code = code);
                 Reply::DeleteGroups(results)
             }
+            Reply::ShareGroupHeartbeat(_)
+            | Reply::AlterShareGroupOffsets(_)
+            | Reply::DeleteShareGroupOffsets(_)
+            | Reply::DeleteShareGroupState(_)
+            | Reply::ShareState(_) => self.into_share_error(coordinator_error(error)),
+            Reply::StreamsGroupHeartbeat(_) => Reply::StreamsGroupHeartbeat(StreamsGroupHeartbeatReply {
+                response: streams_group_heartbeat_error(&GroupError::from(coordinator_error(error))),
+                topics_to_create: Vec::new(),
+            }),
+        }
+    }
+
+    /// As [`Self::into_error`], for what share groups answer.
+    fn into_share_error(self, error: ErrorCode) -> Reply {
+        let (error_code, error_message) = (error.code(), Some(Str::from_static(error.message())));
+        match self {
             Reply::ShareGroupHeartbeat(_) => Reply::ShareGroupHeartbeat(ShareGroupHeartbeatReply {
                 response: share_group_heartbeat_error(&GroupError::from(error)),
                 initialize: None,
             }),
             Reply::AlterShareGroupOffsets(_) => Reply::AlterShareGroupOffsets(AlterShareGroupOffsetsReply {
-                response: AlterShareGroupOffsetsResponse {
-                    error_code: code,
-                    error_message: Some(Str::from_static(coordinator_error(error).message())),
-                    ..Default::default()
-                },
+                response: AlterShareGroupOffsetsResponse { error_code, error_message, ..Default::default() },
                 initialize: None,
             }),
             Reply::DeleteShareGroupOffsets(_) => {
-                Reply::DeleteShareGroupOffsets(DeleteShareGroupOffsetsReply {
-                    response: DeleteShareGroupOffsetsResponse {
-                        error_code: code,
-                        error_message: Some(Str::from_static(coordinator_error(error).message())),
-                        ..Default::default()
-                    },
-                    delete: None,
-                })
+                let response =
+                    DeleteShareGroupOffsetsResponse { error_code, error_message, ..Default::default() };
+                Reply::DeleteShareGroupOffsets(DeleteShareGroupOffsetsReply { response, delete: None })
             }
-            Reply::DeleteShareGroupState(_) => Reply::DeleteShareGroupState(Err(coordinator_error(error))),
-            Reply::ShareState(_) => Reply::ShareState(coordinator_error(error)),
-            Reply::StreamsGroupHeartbeat(_) => Reply::StreamsGroupHeartbeat(StreamsGroupHeartbeatReply {
-                response: streams_group_heartbeat_error(&GroupError::from(coordinator_error(error))),
-                topics_to_create: Vec::new(),
-            }),
+            Reply::DeleteShareGroupState(_) => Reply::DeleteShareGroupState(Err(error)),
+            Reply::ShareState(_) => Reply::ShareState(error),
+            other => other,
         }
     }
 }
