@@ -141,12 +141,13 @@ impl Verification {
     }
 
     /// Asks the coordinator, and again for a little while as long as the transaction before this one is about to end:
-    /// the client would only come back with all its records.
+    /// the client would only come back with all its records. It ends within a millisecond or two mostly, and asking costs
+    /// little, so the first pauses are short.
     pub async fn finish_with_patience(mut self, broker: &Broker) -> Verified {
         let config = &broker.config.transactions;
         let longest_ms =
             config.add_partitions_retry_backoff_max_ms.min(broker.config.topics.request_timeout_ms);
-        let pause = Duration::from_millis(config.add_partitions_retry_backoff_ms.max(1) as u64);
+        let mut pauses = pauses(config.add_partitions_retry_backoff_ms);
         let deadline = Instant::now() + Duration::from_millis(longest_ms.max(0) as u64);
         loop {
             let asked = self.ask(broker).await;
@@ -155,7 +156,7 @@ impl Verification {
                 self.verified.errors.extend(asked);
                 return self.verified;
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
         }
     }
 
@@ -198,9 +199,24 @@ impl Verification {
     }
 }
 
+/// From a millisecond, each twice the one before, up to `longest_ms`.
+fn pauses(longest_ms: i32) -> impl Iterator<Item = Duration> {
+    let longest = Duration::from_millis(longest_ms.max(1) as u64);
+    let first = Duration::from_millis(1);
+    std::iter::successors(Some(first), move |pause| Some(pause.saturating_mul(2).min(longest)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_grow_to_the_longest() {
+        let first = |longest_ms: i32| pauses(longest_ms).map(|p| p.as_millis()).take(7).collect::<Vec<_>>();
+        assert_eq!(first(20), [1, 2, 4, 8, 16, 20, 20]);
+        assert_eq!(first(1), [1; 7]);
+        assert_eq!(pauses(i32::MAX).nth(1_000), Some(Duration::from_millis(i32::MAX as u64)));
+    }
 
     #[test]
     fn versions_tell_what_a_client_understands() {

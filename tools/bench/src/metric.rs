@@ -23,6 +23,8 @@ pub enum Metric {
     CpuPerRequest,
     /// CPU time of the broker for each connection made.
     CpuPerConnection,
+    /// CPU time of the broker for each transaction.
+    CpuPerTransaction,
     /// Throughput in megabytes of records' values.
     Rate,
     /// Throughput in records.
@@ -31,6 +33,20 @@ pub enum Metric {
     Requests,
     /// Connections made and answered.
     Connections,
+    /// Transactions committed.
+    Transactions,
+    /// From the first member's request until a new group is stable.
+    ColdJoin,
+    /// CPU time of the broker meanwhile.
+    ColdJoinCpu,
+    /// Until a group to which ten members come is stable again.
+    TenCome,
+    /// CPU time of the broker meanwhile.
+    TenComeCpu,
+    /// Until a group that ten members leave is stable again.
+    TenLeave,
+    /// CPU time of the broker meanwhile.
+    TenLeaveCpu,
     /// Time to create topics, until all partitions have a leader.
     Creation,
     /// From exec to the first acknowledged record.
@@ -58,10 +74,18 @@ impl Metric {
             Metric::CpuPerRecord => "broker CPU, us/record",
             Metric::CpuPerRequest => "broker CPU, us/request",
             Metric::CpuPerConnection => "broker CPU, us/connection",
+            Metric::CpuPerTransaction => "broker CPU, us/transaction",
             Metric::Rate => "MB/s",
             Metric::Records => "records/s",
             Metric::Requests => "requests/s",
             Metric::Connections => "connections/s",
+            Metric::Transactions => "transactions/s",
+            Metric::ColdJoin => "cold join, ms",
+            Metric::ColdJoinCpu => "cold join, broker CPU, ms",
+            Metric::TenCome => "10 more, ms",
+            Metric::TenComeCpu => "10 more, broker CPU, ms",
+            Metric::TenLeave => "10 fewer, ms",
+            Metric::TenLeaveCpu => "10 fewer, broker CPU, ms",
             Metric::Creation => "creation, ms",
             Metric::FirstAck => "first record acknowledged, ms",
             Metric::P50 => "p50, us",
@@ -73,7 +97,10 @@ impl Metric {
 
     /// Whether more of it is better. Of most it is not: they are costs.
     pub fn more_is_better(self) -> bool {
-        matches!(self, Metric::Rate | Metric::Records | Metric::Requests | Metric::Connections)
+        matches!(
+            self,
+            Metric::Rate | Metric::Records | Metric::Requests | Metric::Connections | Metric::Transactions
+        )
     }
 }
 

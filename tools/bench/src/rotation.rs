@@ -14,7 +14,7 @@ use crate::machine::touch_memory;
 use crate::metric::Slice;
 use crate::report::Report;
 use crate::topic;
-use crate::work::Work;
+use crate::work::{Work, lacks};
 
 /// After so many rotations a row that writes gets a new topic, so that the disk does not fill.
 const ROTATIONS_PER_TOPIC: usize = 3;
@@ -96,6 +96,19 @@ pub fn measure(
 ) -> Result<()> {
     let name = work.name();
     eprintln!("{name} ...");
+    for broker in brokers {
+        match lacks(work, broker) {
+            Ok(None) => {}
+            Ok(Some(api)) => {
+                report.left_out(&name, &format!("{} does not offer {}", broker.kind, api.name()));
+                return Ok(());
+            }
+            Err(why) => {
+                report.failed(&name, &why);
+                return Ok(());
+            }
+        }
+    }
     // A name of its own: a topic that is deleted can linger.
     let mut topic = format!("bench-{}", report.rows());
     touch_memory(effort.memory_touched);

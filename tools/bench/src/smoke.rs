@@ -6,7 +6,7 @@ use crate::contestant::{Broker, Kind, Workplace};
 use crate::effort::Effort;
 use crate::episode::Episode;
 use crate::metric::Slice;
-use crate::work::Work;
+use crate::work::{Work, lacks};
 
 /// Runs these rows; those that take Kafka's tools are left out.
 pub fn run(
@@ -26,6 +26,10 @@ pub fn run(
     for (i, row) in rows.iter().filter(|row| !row.takes_java()).enumerate() {
         let topic = format!("smoke-{i}");
         for broker in brokers.iter().filter(|broker| row.suits(broker.kind)) {
+            if let Some(api) = lacks(row.as_ref(), broker)? {
+                smoke.skip(broker.kind, &row.name(), api.name());
+                continue;
+            }
             let slice = one(row.as_ref(), broker, &topic, effort);
             smoke.note(broker.kind, &row.name(), slice.map(|slice| vec![slice]));
         }
@@ -33,7 +37,8 @@ pub fn run(
     if smoke.failed > 0 {
         bail!("bench: {} of {} rows failed", smoke.failed, smoke.all);
     }
-    println!("bench: {} rows ran, no failure", smoke.all);
+    let left_out = if smoke.skipped > 0 { format!(", {} left out", smoke.skipped) } else { String::new() };
+    println!("bench: {} rows ran, no failure{left_out}", smoke.all);
     Ok(())
 }
 
@@ -48,9 +53,15 @@ fn one(row: &dyn Work, broker: &Broker<'_>, topic: &str, effort: &Effort) -> Res
 struct Smoke {
     all: usize,
     failed: usize,
+    skipped: usize,
 }
 
 impl Smoke {
+    fn skip(&mut self, kind: Kind, name: &str, api: &str) {
+        self.skipped += 1;
+        println!("{kind}: {name}: left out, {api} is not offered");
+    }
+
     fn note(&mut self, kind: Kind, name: &str, result: Result<Vec<Slice>>) {
         self.all += 1;
         match result {

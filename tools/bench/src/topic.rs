@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use ottla_protocol::messages::delete_topics_request::DeleteTopicState;
 use ottla_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -10,7 +10,7 @@ use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::{
     CreateTopicsRequest, DeleteTopicsRequest, ListOffsetsRequest, MetadataRequest,
 };
-use ottla_protocol::{ErrorCode, Str};
+use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::wire::Connection;
 
@@ -51,6 +51,14 @@ pub fn create(port: u16, name: &str, partitions: usize, settings: &[Setting]) ->
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The id of a topic.
+pub fn id(port: u16, name: &str) -> Result<Uuid> {
+    let response = Connection::open(port, TIMEOUT)?.call(&metadata(Some(name)), METADATA_VERSION)?;
+    let topic = response.topics.first().context("Metadata: an answer without topics")?;
+    check("Metadata", topic.error_code)?;
+    Ok(topic.topic_id)
 }
 
 /// The offset after the last record, of each partition.

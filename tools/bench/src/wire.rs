@@ -142,7 +142,8 @@ impl AsFd for Connection {
     }
 }
 
-fn response<R: Request>(frame: Bytes, version: i16) -> Result<R::Response> {
+/// A response from its frame, whole.
+pub fn response<R: Request>(frame: Bytes, version: i16) -> Result<R::Response> {
     let mut reader = Reader::new(frame);
     let flexible = version >= <R::Response as Message>::FIRST_FLEXIBLE;
     ResponseHeader::decode(&mut reader, i16::from(flexible))?;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ottla_coordinator::errors::txn_offset_commit_error;
+use ottla_coordinator::errors::{coordinator_error, txn_offset_commit_error};
 use ottla_coordinator::transaction::TransactionalProducer;
 use ottla_coordinator::{Reply, partition_for};
 use ottla_metadata::MetadataImage;
@@ -21,7 +21,7 @@ use super::group_request::offsets_partitions;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::internal_topics::CONSUMER_OFFSETS;
-use crate::verification::{SupportedOperation, Verification};
+use crate::verification::{SupportedOperation, Verification, Verified};
 
 /// First version whose clients survive COORDINATOR_LOAD_IN_PROGRESS (KAFKA-7296).
 const LOADING_VERSION: i16 = 2;
@@ -109,7 +109,12 @@ async fn verify(
         Ok(verified) => verified,
         Err(verification) => verification.finish(broker).await,
     };
-    verified.guard(&name)
+    guard(&verified, &name)
+}
+
+/// The proof. The log's own errors are not for clients of a coordinator.
+fn guard(verified: &Verified, partition: &TopicPartition) -> Result<VerificationGuard, ErrorCode> {
+    verified.guard(partition).map_err(coordinator_error)
 }
 
 /// The partitions of a topic that exist; the others are answered at once.
@@ -147,4 +152,23 @@ fn merge(
         }
     }
     topics
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_log_are_told_as_those_of_a_coordinator() {
+        let check = |refused: ErrorCode, told: ErrorCode| {
+            let partition = TopicPartition::new(CONSUMER_OFFSETS, 3);
+            let verified = Verified { errors: [(partition.clone(), refused)].into(), ..Default::default() };
+            assert_eq!(guard(&verified, &partition), Err(told));
+        };
+        check(ErrorCode::KafkaStorageError, ErrorCode::NotCoordinator);
+        check(ErrorCode::NetworkException, ErrorCode::CoordinatorLoadInProgress);
+        check(ErrorCode::ConcurrentTransactions, ErrorCode::ConcurrentTransactions);
+        let free = guard(&Verified::default(), &TopicPartition::new(CONSUMER_OFFSETS, 3));
+        assert_eq!(free, Ok(VerificationGuard::SENTINEL));
+    }
 }

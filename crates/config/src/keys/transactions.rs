@@ -62,7 +62,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     int("add.partitions.to.txn.retry.backoff.ms", 20, High)
         .at_least(1)
         .honoured()
-        .doc("Pause before the broker tries again to add a partition to a transaction."),
+        .doc("Longest pause before the broker tries again to add a partition to a transaction; the first ones are shorter."),
     int("add.partitions.to.txn.retry.backoff.max.ms", 100, High)
         .at_least(0)
         .honoured()

@@ -45,10 +45,15 @@ impl BatchKind {
 
     /// One batch.
     pub fn batch(self) -> Result<Batch> {
+        self.batch_of(BatchOptions::default())
+    }
+
+    /// One batch of a producer that has an id; size and compression are those of this kind all the same.
+    pub fn batch_of(self, options: BatchOptions) -> Result<Batch> {
         let now_ms = now_ms();
         let mut random = Random::new(now_ms as u64);
         let (max_size, compression) = (self.batch_size, self.compression);
-        let mut batch = BatchBuilder::new(BatchOptions { max_size, compression, ..Default::default() });
+        let mut batch = BatchBuilder::new(BatchOptions { max_size, compression, ..options });
         let mut value = self.value(&mut random);
         while batch.has_room_for(now_ms, None, Some(&value), &[]) {
             batch.append(now_ms, None, Some(&value), &[])?;

@@ -9,14 +9,22 @@
 //! | `fixed_rate` | a producer that keeps to a timetable whatever the broker does, and a consumer behind it |
 //! | `steady` | thousands of producers that each send a record a second |
 //! | `reconnect` | connections, and nothing else |
+//! | `coordinator` | what clients of groups and of transactions ask first |
+//! | `transactions` | producers whose records count only when they are committed |
+//! | `groups` | members that share partitions out, and fetch nothing |
+//! | `share` | share consumers of one partition |
 
 pub mod batch;
+pub mod coordinator;
 pub mod fetch;
 pub mod fixed_rate;
+pub mod groups;
 pub mod produce;
 pub mod reconnect;
+pub mod share;
 pub mod steady;
 pub mod swarm;
+pub mod transactions;
 
 /// What a load moved.
 #[derive(Clone, Copy, Default)]

@@ -23,6 +23,7 @@ impl Report {
             "lines": self.lines.iter().map(line).collect::<Vec<_>>(),
             "curves": self.curves.iter().map(curve).collect::<Vec<_>>(),
             "not_measured": self.failures,
+            "left_out": self.left_out,
         });
         format!("{whole:#}\n")
     }

@@ -47,6 +47,9 @@ impl Report {
         for failure in &self.failures {
             text += &format!("\nNot measured: {failure}\n");
         }
+        for row in &self.left_out {
+            text += &format!("\nLeft out: {row}\n");
+        }
         text
     }
 }

@@ -54,6 +54,8 @@ pub struct Report {
     lines: Vec<Line>,
     curves: Vec<Curve>,
     failures: Vec<String>,
+    /// Rows that one of the two cannot do, and why.
+    left_out: Vec<String>,
     rows: usize,
     worst: Disturbance,
 }
@@ -61,8 +63,17 @@ pub struct Report {
 impl Report {
     /// An empty table.
     pub fn new(kinds: [Kind; 2], effort: Effort, forced: bool) -> Self {
-        let (lines, curves, failures) = (Vec::new(), Vec::new(), Vec::new());
-        Self { kinds, effort, forced, lines, curves, failures, rows: 0, worst: Disturbance::default() }
+        Self {
+            kinds,
+            effort,
+            forced,
+            lines: Vec::new(),
+            curves: Vec::new(),
+            failures: Vec::new(),
+            left_out: Vec::new(),
+            rows: 0,
+            worst: Disturbance::default(),
+        }
     }
 
     /// Adds and prints the lines of a row from its pairs of neighbouring slices.
@@ -102,6 +113,13 @@ impl Report {
         self.rows += 1;
         println!("{name}: FAILED: {why:#}");
         self.failures.push(format!("{name}: {why:#}"));
+    }
+
+    /// Notes a row that one of the two cannot do.
+    pub fn left_out(&mut self, name: &str, why: &str) {
+        self.rows += 1;
+        println!("{name}: left out, {why}");
+        self.left_out.push(format!("{name}: {why}"));
     }
 
     /// Rows so far, failed ones too.

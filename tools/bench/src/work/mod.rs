@@ -9,22 +9,29 @@
 //! | `latency` | one record at a time, a fixed rate, a quiet topic beside a loud one |
 //! | `replay` | a producer beside a consumer that reads what only the disk has |
 //! | `reconnect` | clients that come and go |
+//! | `transactions` | transactional producers |
+//! | `groups` | a group of a hundred that forms, grows and shrinks |
+//! | `share` | share consumers of one partition |
 
 mod consume;
+mod groups;
 mod latency;
 mod produce;
 mod producers;
 mod reconnect;
 mod replay;
+mod share;
+mod transactions;
 
 use std::time::Duration;
 
 use anyhow::Result;
+use ottla_protocol::ApiKey;
 use ottla_protocol::records::Compression::{Lz4, Zstd};
 
 use crate::contestant::{Broker, Kind};
 use crate::effort::Effort;
-use crate::load::Moved;
+use crate::load::{Moved, coordinator};
 use crate::metric::{Metric, Slice};
 use crate::process::cpu_seconds;
 use crate::topic;
@@ -45,6 +52,11 @@ pub trait Work {
     /// Whether this kind of broker can do it at all.
     fn suits(&self, kind: Kind) -> bool {
         kind != Kind::Floor
+    }
+
+    /// APIs without which there is no such row; one that a broker does not offer is left out.
+    fn needs(&self) -> &'static [ApiKey] {
+        &[]
     }
 
     /// Whether its slices leave much behind, so that the topic must be made anew from time to time.
@@ -103,7 +115,28 @@ pub fn rows(effort: &Effort) -> Vec<Box<dyn Work>> {
         Box::new(SlowProducers { count: effort.connections }),
         Box::new(reconnect::Reconnect),
         Box::new(reconnect::PacedReconnect),
+        Box::new(transactions::Committed { producers: 1, every_ms: 10 }),
+        Box::new(transactions::Committed { producers: 10, every_ms: 10 }),
+        Box::new(transactions::Committed { producers: 1, every_ms: 100 }),
+        Box::new(transactions::Committed { producers: 10, every_ms: 100 }),
+        Box::new(transactions::Committed { producers: 1, every_ms: 0 }),
+        Box::new(transactions::Committed { producers: 10, every_ms: 0 }),
+        Box::new(groups::Rebalance::Classic),
+        Box::new(groups::Rebalance::Consumer),
+        Box::new(share::Shared { consumers: 1 }),
+        Box::new(share::Shared { consumers: 10 }),
+        Box::new(share::Shared { consumers: 50 }),
     ]
+}
+
+/// The first API that a row needs and a broker does not offer.
+pub fn lacks(row: &dyn Work, broker: &Broker<'_>) -> Result<Option<ApiKey>> {
+    for api in row.needs() {
+        if !coordinator::offers(broker.port, *api)? {
+            return Ok(Some(*api));
+        }
+    }
+    Ok(None)
 }
 
 /// What a load moved or yielded, and the broker's CPU seconds meanwhile.
