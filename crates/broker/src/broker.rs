@@ -20,6 +20,7 @@ use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::share::ShareManager;
 use crate::slow_logs::SlowLogs;
 use crate::streams_topics::StreamsTopics;
 use crate::telemetry::Telemetry;
@@ -54,6 +55,8 @@ pub struct Broker {
     pub producer_ids: Arc<ProducerIds>,
     /// The share coordinator, which keeps the state of share groups.
     pub share_states: ShareCoordinator,
+    /// Share groups' records on their way to members and back.
+    pub shares: Arc<ShareManager>,
     /// Client metrics.
     pub telemetry: Telemetry,
     /// Internal topics of streams applications that are being created.

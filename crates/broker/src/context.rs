@@ -8,6 +8,7 @@ use ottla_net::ConnectionContext;
 use ottla_protocol::{ApiKey, Str};
 use tokio::sync::Mutex;
 
+use crate::share::{ConnectionGuard, ShareManager};
 use crate::telemetry::ClientFacts;
 
 /// What a connection has told of its client in ApiVersions.
@@ -24,6 +25,8 @@ pub struct ClientSoftware {
 struct ConnectionState {
     software: ClientSoftware,
     produce_turn: Arc<Mutex<()>>,
+    /// Its end closes the share session that was opened on the connection.
+    shares: Option<ConnectionGuard>,
 }
 
 /// One request's header and connection.
@@ -68,6 +71,13 @@ impl RequestContext {
     /// overtaken by those behind it, whose records continue its sequence. Turns come in the order of the requests.
     pub fn produce_turn(&self) -> Arc<Mutex<()>> {
         self.connection.with_state(|known: &mut ConnectionState| known.produce_turn.clone())
+    }
+
+    /// The connection's number among those with share sessions; the session ends with the connection.
+    pub fn share_connection(&self, shares: &Arc<ShareManager>) -> u64 {
+        self.connection.with_state(|known: &mut ConnectionState| {
+            known.shares.get_or_insert_with(|| shares.connection()).id()
+        })
     }
 
     /// Lends what is known of the client.

@@ -168,6 +168,8 @@ impl Dispatcher {
     fn route_share_states(&self, context: RequestContext, reader: Reader) -> Result<Reply, String> {
         use crate::handlers::*;
         match context.api_key {
+            ApiKey::ShareFetch => self.share_fetch(body(context, reader)?),
+            ApiKey::ShareAcknowledge => self.later(body(context, reader)?, share_acknowledge::handle),
             ApiKey::InitializeShareGroupState => {
                 self.later(body(context, reader)?, initialize_share_group_state::handle)
             }
@@ -286,6 +288,17 @@ impl Dispatcher {
             produce::Outcome::Silent => Ok(Reply::None),
             produce::Outcome::Close(why) => Err(why),
         }
+    }
+
+    fn share_fetch(
+        &self,
+        (context, request): Body<ottla_protocol::messages::ShareFetchRequest>,
+    ) -> Result<Reply, String> {
+        let broker = self.broker.clone();
+        started(async move {
+            let (response, pieces) = handlers::share_fetch::handle(context.clone(), broker, request).await;
+            answer(encode_for(&context, &response, pieces))
+        })
     }
 
     fn fetch(

@@ -19,6 +19,7 @@ use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::internal_topics::{CONSUMER_OFFSETS, SHARE_GROUP_STATE, TRANSACTION_STATE, is_internal};
 use crate::partitions::{HostedTopic, Partition, Partitions};
+use crate::share::ShareManager;
 
 /// Applies images to the parts of a broker. Lives on the control thread.
 pub struct Follower {
@@ -34,6 +35,8 @@ pub struct Follower {
     pub transactions: TransactionCoordinator,
     /// The state of share groups follows the partitions of its topic.
     pub share_states: ShareCoordinator,
+    /// Share groups' records in flight go with their topics.
+    pub shares: Arc<ShareManager>,
     /// Told of replicas that lie elsewhere than the metadata says.
     pub directories: DirectoryNews,
     /// Settings.
@@ -70,6 +73,9 @@ impl Follower {
         self.groups.metadata(image.clone());
         self.transactions.metadata(image.clone());
         self.share_states.metadata(image.clone());
+        if image.features.level("share.version") == 0 {
+            self.shares.clear();
+        }
         self.directories.placed(self.misplaced(&local));
         self.elect_coordinators(&local);
         self.is_first = false;
@@ -94,6 +100,7 @@ impl Follower {
                 topics.push(deleted.topic_id);
             }
         }
+        self.shares.topics_deleted(&topics);
         for id in topics {
             if let Some(topic) = self.partitions.remove(id) {
                 // Nobody is told that the topic is gone but by asking again.

@@ -5,6 +5,7 @@
 //! - [`handlers`]: one file per API.
 //! - [`partitions`], [`waiting`], [`fetch_session`]: what produce and fetch work on.
 //! - [`drivers`]: the controller and the group coordinator, each a pure core in one task.
+//! - [`share`]: share groups' records: sessions, acquiring, acknowledging.
 //! - [`follow`]: how the broker follows the metadata.
 //!
 //! *Invariant:* on the way of a produce or fetch there is no hand-over to another thread, unless the disk makes
@@ -37,6 +38,7 @@ pub mod partitions;
 mod producer_ids;
 mod random;
 mod server;
+pub mod share;
 mod slow_logs;
 mod streams_topics;
 pub mod telemetry;

@@ -43,6 +43,7 @@ use crate::loggers::Loggers;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
+use crate::share::{LocalPersister, ShareManager, ShareSettings};
 use crate::slow_logs::SlowLogs;
 use crate::streams_topics::StreamsTopics;
 use crate::telemetry::Telemetry;
@@ -325,6 +326,8 @@ fn wire_up(
     let producer_ids = Arc::new(ProducerIds::new(config.node_id, started.handle.clone(), image.clone()));
     let (coordinators, coordinators_task) = coordinators(&config, partitions.clone(), producer_ids.clone());
     let Coordinators { groups, transactions, share_states } = coordinators;
+    let config = Arc::new(config);
+    let (shares, shares_task) = shares(&config, &partitions, &share_states, &image);
     let broker = Arc::new(Broker {
         node_id: config.node_id,
         cluster_id: Str::from(logs.cluster_id()),
@@ -342,12 +345,13 @@ fn wire_up(
         producer_ids,
         transactions,
         share_states,
+        shares,
         telemetry: Telemetry::default(),
         streams_topics: StreamsTopics::default(),
         loggers,
         random,
         image,
-        config: Arc::new(config),
+        config,
     });
     let for_service = broker.clone();
     let mut follower = follower_of(&broker, directories);
@@ -364,6 +368,7 @@ fn wire_up(
             tokio::select! {
                 () = started.run(|image| follower.follow(image)) => {}
                 () = coordinators_task => {}
+                () = shares_task => {}
                 // It ends only with the last of those who may have news.
                 () = directories.run(pending) => {}
                 _ = stopped => {}
@@ -415,6 +420,21 @@ fn coordinators(
     (Coordinators { groups, transactions, share_states }, task)
 }
 
+/// Share groups' records, and the task that keeps them, for the control thread.
+fn shares(
+    config: &Arc<BrokerConfig>,
+    partitions: &Arc<Partitions>,
+    share_states: &ShareCoordinator,
+    image: &Arc<ArcSwap<MetadataImage>>,
+) -> (Arc<ShareManager>, impl Future<Output = ()> + use<>) {
+    let max_sessions = usize::try_from(config.newer_groups.share.max_share_sessions).unwrap_or(0);
+    let persister = LocalPersister::new(share_states.clone(), image.clone());
+    let (config, image) = (config.clone(), image.clone());
+    let settings =
+        move |group_id: &str| ShareSettings::new(&config.newer_groups.share, &image.load(), group_id);
+    ShareManager::new(max_sessions, partitions.clone(), Box::new(settings), Box::new(persister))
+}
+
 fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
     Follower {
         node_id: broker.node_id,
@@ -423,6 +443,7 @@ fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
         groups: broker.groups.clone(),
         transactions: broker.transactions.clone(),
         share_states: broker.share_states.clone(),
+        shares: broker.shares.clone(),
         config: broker.shared_config.clone(),
         image: broker.image.clone(),
         directories,
