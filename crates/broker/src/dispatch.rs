@@ -183,6 +183,24 @@ impl Dispatcher {
             ApiKey::ReadShareGroupStateSummary => {
                 self.later(body(context, reader)?, read_share_group_state_summary::handle)
             }
+            _ => self.route_share_groups(context, reader),
+        }
+    }
+
+    fn route_share_groups(&self, context: RequestContext, reader: Reader) -> Result<Reply, String> {
+        use crate::handlers::*;
+        match context.api_key {
+            ApiKey::ShareGroupHeartbeat => self.later(body(context, reader)?, share_group_heartbeat::handle),
+            ApiKey::ShareGroupDescribe => self.later(body(context, reader)?, share_group_describe::handle),
+            ApiKey::DescribeShareGroupOffsets => {
+                self.later(body(context, reader)?, describe_share_group_offsets::handle)
+            }
+            ApiKey::AlterShareGroupOffsets => {
+                self.later(body(context, reader)?, alter_share_group_offsets::handle)
+            }
+            ApiKey::DeleteShareGroupOffsets => {
+                self.later(body(context, reader)?, delete_share_group_offsets::handle)
+            }
             other => Err(format!("{} has no handler", other.name())),
         }
     }

@@ -14,7 +14,7 @@
 //! | --- | --- |
 //! | `coordinator_shard` | [`CoordinatorShard`]: what the runtime knows of any coordinator |
 //! | `shard` | [`GroupCoordinatorShard`]: one partition of `__consumer_offsets` |
-//! | `group/` | groups by type: `group/classic/`, `group/consumer/`, `group/streams/`; `group/modern/` what newer types share |
+//! | `group/` | groups by type: `group/classic/`, `group/consumer/`, `group/share/`, `group/streams/`; `group/modern/` what newer types share |
 //! | `offsets/` | committed offsets, one file per request |
 //! | `records` | the records of `__consumer_offsets` |
 //! | `transaction/` | [`transaction::TransactionCoordinatorShard`]: one partition of `__transaction_state` |
@@ -64,6 +64,10 @@ pub use group::classic::sync::validate_sync_group;
 pub use group::consumer::{
     ConsumerGroupState, consumer_group_heartbeat_error, validate_consumer_group_heartbeat,
 };
+pub use group::share::{
+    DeleteShareState, InitializeShareState, ShareGroupState, SharePartitions, share_group_heartbeat_error,
+    validate_share_group_heartbeat,
+};
 pub use group::streams::StreamsGroupState;
 pub use group::streams::validate::validate_streams_group_heartbeat;
 pub use group::{GroupError, GroupExplanation, GroupType};
@@ -72,7 +76,10 @@ pub use offsets::{
 };
 pub use partition::partition_for;
 pub use records::CoordinatorRecord;
-pub use reply::{Reply, ReplyId, StreamsGroupHeartbeatReply};
+pub use reply::{
+    AlterShareGroupOffsetsReply, DeleteShareGroupOffsetsReply, Reply, ReplyId, ShareGroupHeartbeatReply,
+    StreamsGroupHeartbeatReply,
+};
 pub use result::{CoordinatorResult, Deferred, GroupEvent, ProducerIdAndEpoch, WriteOptions};
 pub use runtime::{Append, Appended, CoordinatorRuntime, Outcome, RecordLog};
 pub use shard::GroupCoordinatorShard;

@@ -22,8 +22,9 @@ use ottla_protocol::{
 };
 
 use crate::group::consumer::record::ConsumerGroupRecord;
+use crate::group::share::record::ShareGroupRecord;
 use crate::group::streams::record::StreamsGroupRecord;
-use crate::group::{consumer, streams};
+use crate::group::{consumer, share, streams};
 use crate::offsets::{OffsetAndMetadata, OffsetKey};
 
 const LEGACY_OFFSET_COMMIT: i16 = 0;
@@ -49,6 +50,8 @@ pub(crate) enum GroupRecord {
     Offset(OffsetKey, Option<OffsetCommitValue>),
     ClassicGroup(Str, Option<GroupMetadataValue>),
     Consumer(ConsumerGroupRecord),
+    /// Of a share group.
+    Share(ShareGroupRecord),
     Streams(StreamsGroupRecord),
     /// A type of record that this coordinator does not keep.
     Other(i16),
@@ -129,6 +132,9 @@ pub(crate) fn decode_record(key: &Bytes, value: Option<&Bytes>) -> Result<GroupR
         record_type => {
             if let Some(record) = consumer::record::decode(record_type, &mut reader, value)? {
                 return Ok(GroupRecord::Consumer(record));
+            }
+            if let Some(record) = share::record::decode(record_type, &mut reader, value)? {
+                return Ok(GroupRecord::Share(record));
             }
             if let Some(record) = streams::record::decode_record(record_type, &mut reader, value)? {
                 return Ok(GroupRecord::Streams(record));

@@ -4,14 +4,15 @@ use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::delete_groups_response::DeletableGroupResult;
 use ottla_protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use ottla_protocol::messages::{
-    ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse,
-    OffsetCommitResponse, OffsetDeleteResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse,
-    TxnOffsetCommitResponse,
+    AlterShareGroupOffsetsResponse, ConsumerGroupHeartbeatResponse, DeleteShareGroupOffsetsResponse,
+    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
+    ShareGroupHeartbeatResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitResponse,
 };
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::errors::{coordinator_error, offset_fetch_error, streams_group_heartbeat_error};
 use crate::group::GroupError;
+use crate::group::share::{DeleteShareState, InitializeShareState, share_group_heartbeat_error};
 
 /// Names a request that waits for its answer. Chosen by the driver, unique among the requests in flight. The
 /// coordinator answers each once, possibly much later.
@@ -41,8 +42,45 @@ pub enum Reply {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// To the groups of a DeleteGroups that live in this shard.
     DeleteGroups(Vec<DeletableGroupResult>),
+    /// To ShareGroupHeartbeat.
+    ShareGroupHeartbeat(ShareGroupHeartbeatReply),
+    /// To AlterShareGroupOffsets.
+    AlterShareGroupOffsets(AlterShareGroupOffsetsReply),
+    /// To DeleteShareGroupOffsets.
+    DeleteShareGroupOffsets(DeleteShareGroupOffsetsReply),
+    /// What the share coordinator is to delete before a group goes.
+    DeleteShareGroupState(Result<Option<DeleteShareState>, ErrorCode>),
+    /// What the share coordinator did is written down, or an error.
+    ShareState(ErrorCode),
     /// To StreamsGroupHeartbeat.
     StreamsGroupHeartbeat(StreamsGroupHeartbeatReply),
+}
+
+/// What a heartbeat of a share group comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShareGroupHeartbeatReply {
+    /// The answer.
+    pub response: ShareGroupHeartbeatResponse,
+    /// State that the share coordinator is to set up; the answer does not wait for it.
+    pub initialize: Option<InitializeShareState>,
+}
+
+/// What AlterShareGroupOffsets comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlterShareGroupOffsetsReply {
+    /// The answer if the share coordinator does its part.
+    pub response: AlterShareGroupOffsetsResponse,
+    /// Its part.
+    pub initialize: Option<InitializeShareState>,
+}
+
+/// What DeleteShareGroupOffsets comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeleteShareGroupOffsetsReply {
+    /// The answer, as far as it does not depend on the share coordinator.
+    pub response: DeleteShareGroupOffsetsResponse,
+    /// What that is to delete.
+    pub delete: Option<DeleteShareState>,
 }
 
 /// What a heartbeat of a streams group comes to (`StreamsGroupHeartbeatResult`).
@@ -102,10 +140,38 @@ impl Reply {
                 results.iter_mut().for_each(|result| result.error_code = code);
                 Reply::DeleteGroups(results)
             }
+            Reply::ShareGroupHeartbeat(_)
+            | Reply::AlterShareGroupOffsets(_)
+            | Reply::DeleteShareGroupOffsets(_)
+            | Reply::DeleteShareGroupState(_)
+            | Reply::ShareState(_) => self.into_share_error(coordinator_error(error)),
             Reply::StreamsGroupHeartbeat(_) => Reply::StreamsGroupHeartbeat(StreamsGroupHeartbeatReply {
                 response: streams_group_heartbeat_error(&GroupError::from(coordinator_error(error))),
                 topics_to_create: Vec::new(),
             }),
+        }
+    }
+
+    /// As [`Self::into_error`], for what share groups answer.
+    fn into_share_error(self, error: ErrorCode) -> Reply {
+        let (error_code, error_message) = (error.code(), Some(Str::from_static(error.message())));
+        match self {
+            Reply::ShareGroupHeartbeat(_) => Reply::ShareGroupHeartbeat(ShareGroupHeartbeatReply {
+                response: share_group_heartbeat_error(&GroupError::from(error)),
+                initialize: None,
+            }),
+            Reply::AlterShareGroupOffsets(_) => Reply::AlterShareGroupOffsets(AlterShareGroupOffsetsReply {
+                response: AlterShareGroupOffsetsResponse { error_code, error_message, ..Default::default() },
+                initialize: None,
+            }),
+            Reply::DeleteShareGroupOffsets(_) => {
+                let response =
+                    DeleteShareGroupOffsetsResponse { error_code, error_message, ..Default::default() };
+                Reply::DeleteShareGroupOffsets(DeleteShareGroupOffsetsReply { response, delete: None })
+            }
+            Reply::DeleteShareGroupState(_) => Reply::DeleteShareGroupState(Err(error)),
+            Reply::ShareState(_) => Reply::ShareState(error),
+            other => other,
         }
     }
 }

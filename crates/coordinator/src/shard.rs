@@ -44,10 +44,13 @@ pub struct GroupCoordinatorShard {
     pub(crate) topic_hashes: TopicHashes,
     /// Streams groups that wait with their first assignment.
     pub(crate) delayed_rebalances: DelayedRebalances,
+    /// When the last operation on a share group was, Unix ms: what its records bring gets this time. 0 while
+    /// loading.
+    pub(crate) share_clock_ms: i64,
     /// Everything below is committed.
     pub(crate) high_watermark: i64,
     /// Groups that have, or may have, something that is not committed.
-    uncommitted_groups: BTreeSet<Str>,
+    pub(crate) uncommitted_groups: BTreeSet<Str>,
     /// Offset of the record that will be written next.
     log_end_offset: i64,
 }
@@ -63,6 +66,7 @@ impl GroupCoordinatorShard {
             last_new_topics: -1,
             topic_hashes: TopicHashes::default(),
             delayed_rebalances: DelayedRebalances::default(),
+            share_clock_ms: 0,
             high_watermark: 0,
             uncommitted_groups: BTreeSet::new(),
             log_end_offset: 0,
@@ -105,6 +109,7 @@ impl CoordinatorShard for GroupCoordinatorShard {
                 self.groups.remove(offset, &group_id);
             }
             GroupRecord::Consumer(record) => self.replay_consumer_group(offset, record),
+            GroupRecord::Share(record) => self.replay_share_group(offset, record),
             GroupRecord::Streams(record) => self.replay_streams_group(offset, record),
             GroupRecord::Other(record_type) => return Ok(Replayed::Ignored(record_type)),
         }
@@ -128,7 +133,7 @@ impl CoordinatorShard for GroupCoordinatorShard {
     fn on_metadata(&mut self, image: Arc<MetadataImage>, _now_ms: i64) -> CoordinatorResult {
         let old = std::mem::replace(&mut self.image, image);
         self.topic_hashes.retain_existing(&self.image);
-        self.refresh_consumer_groups(&old);
+        self.refresh_groups(&old);
         CoordinatorResult::default()
     }
 
@@ -144,6 +149,12 @@ impl CoordinatorShard for GroupCoordinatorShard {
                         out: &mut out,
                     });
                 }
+                Group::Share(group) => group.on_loaded(&mut Env {
+                    config: &self.config,
+                    image: &self.image,
+                    now_ms,
+                    out: &mut out,
+                }),
                 Group::Streams(group) => group.on_loaded(&mut Env {
                     config: &self.config,
                     image: &self.image,
@@ -175,7 +186,7 @@ impl CoordinatorShard for GroupCoordinatorShard {
                     });
                 }
                 // Nobody waits in groups of the newer types.
-                Group::Consumer(_) | Group::Streams(_) => {}
+                Group::Consumer(_) | Group::Share(_) | Group::Streams(_) => {}
             }
         }
         out.timers.clear();
@@ -249,6 +260,9 @@ impl GroupCoordinatorShard {
     fn fire(&mut self, key: &TimerKey, now_ms: i64) -> CoordinatorResult {
         let group = match key {
             TimerKey::GroupExpiration => return self.cleanup_expired(now_ms),
+            TimerKey::ShareSession { group_id, member_id } => {
+                return self.on_share_session_timer(group_id, member_id, now_ms);
+            }
             TimerKey::StreamsSession { group_id, member_id } => {
                 return self.on_streams_session_timer(group_id, member_id, now_ms);
             }
@@ -300,7 +314,7 @@ impl GroupCoordinatorShard {
     pub fn persistent_groups(&self) -> impl Iterator<Item = (&Str, GroupMetadataValue)> {
         self.groups.iter().filter_map(|(group_id, group)| match group {
             Group::Classic(group) => Some((group_id, group.persistent()?)),
-            Group::Consumer(_) | Group::Streams(_) => None,
+            Group::Consumer(_) | Group::Share(_) | Group::Streams(_) => None,
         })
     }
 
@@ -324,6 +338,7 @@ impl GroupCoordinatorShard {
             Some(Group::Classic(group)) => group.failed(action, error, &mut env),
             // It was to become a classic group, or to lose members, and stays what it is.
             Some(Group::Consumer(group)) => group.on_loaded(&mut env),
+            Some(Group::Share(group)) => group.on_loaded(&mut env),
             Some(Group::Streams(_)) | None => {}
         }
         out
@@ -351,8 +366,8 @@ impl GroupCoordinatorShard {
         }
     }
 
-    /// Consumer groups whose topics have changed since `old` look at them with the next heartbeat.
-    fn refresh_consumer_groups(&mut self, old: &MetadataImage) {
+    /// Consumer and share groups whose topics have changed since `old` look at them with the next heartbeat.
+    fn refresh_groups(&mut self, old: &MetadataImage) {
         let new = self.image.clone();
         let is_same = |name: &Str| match (old.topics.topic(name), new.topics.topic(name)) {
             (Some(old), Some(new)) => Arc::ptr_eq(old, new),
@@ -360,11 +375,17 @@ impl GroupCoordinatorShard {
         };
         let mut has_regexes = false;
         for (_, group) in self.groups.iter_mut() {
-            if let Group::Consumer(group) = group {
-                has_regexes |= group.has_regexes();
-                if !group.subscribed_topics().all(is_same) {
+            match group {
+                Group::Consumer(group) => {
+                    has_regexes |= group.has_regexes();
+                    if !group.subscribed_topics().all(is_same) {
+                        group.request_metadata_refresh();
+                    }
+                }
+                Group::Share(group) if !group.subscribed_topics().all(is_same) => {
                     group.request_metadata_refresh();
                 }
+                Group::Share(_) | Group::Classic(_) | Group::Streams(_) => {}
             }
         }
         // Only expressions ask for new topics.

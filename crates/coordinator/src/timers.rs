@@ -44,6 +44,13 @@ pub enum TimerKey {
         /// The group.
         group_id: Str,
     },
+    /// The session of a member of a share group.
+    ShareSession {
+        /// The group.
+        group_id: Str,
+        /// The member.
+        member_id: Str,
+    },
     /// The session of a member of a consumer group.
     ConsumerSession {
         /// The group.

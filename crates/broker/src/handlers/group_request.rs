@@ -32,6 +32,11 @@ pub fn offsets_partitions(broker: &Broker) -> i32 {
     broker.image().topics.topic(CONSUMER_OFFSETS).map_or(0, |topic| topic.partitions.len() as i32)
 }
 
+/// Whether share groups are served: the feature is on.
+pub fn is_share_enabled(broker: &Broker) -> bool {
+    broker.image().features.level("share.version") >= 1
+}
+
 /// Whether groups of a newer type are served: `group.coordinator.rebalance.protocols` names the type, and the feature
 /// is on.
 pub fn is_group_type_enabled(broker: &Broker, group_type: &str, feature: &str) -> bool {

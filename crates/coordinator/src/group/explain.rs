@@ -29,6 +29,7 @@ impl GroupCoordinatorShard {
         match self.groups.get(group_id)? {
             Group::Classic(group) => Some(group.explain()),
             Group::Consumer(group) => Some(group.explain()),
+            Group::Share(group) => Some(group.explain()),
             Group::Streams(group) => Some(group.explain()),
         }
     }

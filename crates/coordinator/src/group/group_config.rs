@@ -40,19 +40,16 @@ impl<'a> GroupConfig<'a> {
     }
 
     /// `share.session.timeout.ms`
-    #[allow(dead_code)] // until share groups are served
     pub fn share_session_timeout_ms(&self) -> i32 {
         self.bounded("share.session.timeout.ms", self.config.share.session_timeout_ms)
     }
 
     /// `share.heartbeat.interval.ms`
-    #[allow(dead_code)] // until share groups are served
     pub fn share_heartbeat_interval_ms(&self) -> i32 {
         self.bounded("share.heartbeat.interval.ms", self.config.share.heartbeat_interval_ms)
     }
 
     /// `share.assignment.interval.ms`
-    #[allow(dead_code)] // until share groups are served
     pub fn share_assignment_interval_ms(&self) -> i32 {
         let bounds =
             self.cluster_wide("group.share.assignment.interval.ms", self.config.share.assignment_interval_ms);
@@ -93,12 +90,6 @@ impl<'a> GroupConfig<'a> {
     /// A whole number that the group sets.
     pub fn int(&self, key: &str) -> Option<i32> {
         parse(self.entries, key)
-    }
-
-    /// A text that the group sets.
-    #[allow(dead_code)] // until share groups are served
-    pub fn text(&self, key: &str) -> Option<&'a str> {
-        self.entries.get(key).map(|value| value.trim())
     }
 
     fn bounded(&self, key: &str, bounds: Bounded) -> i32 {

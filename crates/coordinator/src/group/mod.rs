@@ -10,6 +10,7 @@ mod explain;
 mod group_config;
 mod list;
 pub(crate) mod modern;
+pub(crate) mod share;
 pub(crate) mod streams;
 
 pub(crate) use env::Env;
@@ -22,6 +23,7 @@ use ottla_protocol::{ErrorCode, Str};
 
 use crate::group::classic::ClassicGroup;
 use crate::group::consumer::ConsumerGroup;
+use crate::group::share::ShareGroup;
 use crate::group::streams::StreamsGroup;
 use crate::offsets::ExpirationBase;
 use crate::records::{CoordinatorRecord, group_metadata_tombstone};
@@ -59,6 +61,7 @@ impl GroupType {
 pub(crate) enum Group {
     Classic(ClassicGroup),
     Consumer(ConsumerGroup),
+    Share(ShareGroup),
     Streams(StreamsGroup),
 }
 
@@ -67,6 +70,7 @@ impl Group {
         match self {
             Group::Classic(_) => GroupType::Classic,
             Group::Consumer(_) => GroupType::Consumer,
+            Group::Share(_) => GroupType::Share,
             Group::Streams(_) => GroupType::Streams,
         }
     }
@@ -76,6 +80,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.state().name(),
             Group::Consumer(group) => group.state_committed().name(),
+            Group::Share(group) => group.state_committed().name(),
             Group::Streams(group) => group.state().name(),
         }
     }
@@ -85,6 +90,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_empty(),
             Group::Consumer(group) => group.is_empty(),
+            Group::Share(group) => group.is_empty(),
             Group::Streams(group) => group.is_empty(),
         }
     }
@@ -94,8 +100,14 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
             Group::Consumer(group) => group.is_subscribed_to(topic),
+            Group::Share(group) => group.is_subscribed_to(topic),
             Group::Streams(group) => group.is_subscribed_to(topic),
         }
+    }
+
+    /// Whether the group goes when it has neither members nor offsets any more.
+    pub fn expires(&self) -> bool {
+        !matches!(self, Group::Share(_))
     }
 
     /// From when on the retention of offsets runs; `None`: they do not expire.
@@ -103,6 +115,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.expiration_base(),
             Group::Consumer(group) => group.expiration_base(),
+            Group::Share(_) => None,
             Group::Streams(_) => Some(ExpirationBase::CommitTimestamp),
         }
     }
@@ -111,6 +124,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.validate_offset_delete(),
             Group::Consumer(_) | Group::Streams(_) => Ok(()),
+            Group::Share(_) => Err(ErrorCode::GroupIdNotFound),
         }
     }
 
@@ -118,6 +132,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.validate_delete(),
             Group::Consumer(group) => group.validate_delete(),
+            Group::Share(group) => group.validate_delete(),
             Group::Streams(group) => group.validate_delete(),
         }
     }
@@ -126,6 +141,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.as_listed(),
             Group::Consumer(group) => group.as_listed(),
+            Group::Share(group) => group.as_listed(),
             Group::Streams(group) => group.as_listed(),
         }
     }
@@ -138,6 +154,7 @@ impl Group {
                 tombstone.map(|tombstone| vec![tombstone]).map_err(|_| ErrorCode::UnknownServerError)
             }
             Group::Consumer(group) => Ok(group.tombstones()),
+            Group::Share(group) => group.tombstones().map_err(|_| ErrorCode::UnknownServerError),
             Group::Streams(group) => group.tombstones().map_err(|_| ErrorCode::UnknownServerError),
         }
     }
@@ -148,6 +165,7 @@ impl Group {
             // A streams group is replaced as a whole, and its predecessor is what was committed.
             Group::Classic(_) | Group::Streams(_) => false,
             Group::Consumer(group) => group.commit(high_watermark),
+            Group::Share(group) => group.commit(high_watermark),
         }
     }
 }

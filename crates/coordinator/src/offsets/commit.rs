@@ -121,6 +121,7 @@ impl GroupCoordinatorShard {
                 let valid = group.validate_offset_commit(&commit, context.api_version, partitions);
                 return valid.map(|()| CommitPartitions::Any);
             }
+            Group::Share(_) => return Err(ErrorCode::GroupIdNotFound),
             Group::Classic(group) => group,
         };
         group.validate_offset_commit(&commit)?;

@@ -66,6 +66,7 @@ impl GroupCoordinatorShard {
                 out.records.extend(offset_commit_tombstone(key));
             }
         }
+        self.cleanup_share_state(deleted_topics, &mut out.records);
         out
     }
 

@@ -50,7 +50,7 @@ impl GroupCoordinatorShard {
     pub fn cleanup_expired(&self, now_ms: i64) -> CoordinatorResult {
         let mut out = CoordinatorResult::default();
         out.write.atomic = false;
-        for (group_id, group) in self.groups.iter() {
+        for (group_id, group) in self.groups.iter().filter(|(_, group)| group.expires()) {
             let all_expired = self.cleanup_expired_offsets(group_id, now_ms, &mut out.records);
             if all_expired && group.is_empty() {
                 out.records.extend(group.tombstones(group_id).unwrap_or_default());

@@ -44,7 +44,8 @@ impl GroupCoordinatorShard {
                 group.validate_offset_fetch(member_id, member_epoch, require_stable)
             }
             Some(Group::Streams(group)) => group.validate_offset_fetch(member_id, member_epoch),
-            Some(Group::Classic(_)) | None => Ok(()),
+            // A share group has no offsets of this kind, as if it did not exist.
+            Some(Group::Classic(_) | Group::Share(_)) | None => Ok(()),
         };
         if let Err(error) = valid {
             let response = OffsetFetchResponseGroup {
@@ -74,7 +75,7 @@ impl GroupCoordinatorShard {
         match self.group_at(group_id, latest) {
             Some(Group::Classic(group)) => group.state() != ClassicGroupState::Dead,
             Some(Group::Consumer(_) | Group::Streams(_)) => true,
-            None => false,
+            Some(Group::Share(_)) | None => false,
         }
     }
 

@@ -104,6 +104,7 @@ impl GroupCoordinatorShard {
         match group {
             Group::Classic(group) => group.validate_offset_commit(&commit).map(|()| CommitPartitions::Any),
             Group::Consumer(group) => group.validate_offset_commit(&commit, API_VERSION_ANY),
+            Group::Share(_) => Err(ErrorCode::GroupIdNotFound),
             Group::Streams(group) => {
                 let partitions = request.topics.iter().flat_map(|topic| {
                     topic.partitions.iter().map(|partition| (&topic.name, partition.partition_index))

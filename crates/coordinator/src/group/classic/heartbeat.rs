@@ -28,7 +28,7 @@ impl GroupCoordinatorShard {
                     &mut Env { config: &self.config, image, now_ms, out: &mut out },
                 )
             }
-            Some(Group::Streams(_)) | None => Err(ErrorCode::UnknownMemberId),
+            Some(Group::Share(_) | Group::Streams(_)) | None => Err(ErrorCode::UnknownMemberId),
         };
         let response = |error: ErrorCode| {
             Reply::Heartbeat(HeartbeatResponse { error_code: error.code(), ..Default::default() })

@@ -74,9 +74,13 @@ impl GroupCoordinatorShard {
             self.join_consumer_group(context, request, waiter, new_member_uuid, now_ms, &mut out);
             return out;
         }
-        if let Some(Group::Streams(group)) = self.groups.get(&request.group_id)
-            && !group.is_empty()
-        {
+        // A share group never gives way, not even when it is empty.
+        let is_other_type = match self.groups.get(&request.group_id) {
+            Some(Group::Share(_)) => true,
+            Some(Group::Streams(group)) => !group.is_empty(),
+            _ => false,
+        };
+        if is_other_type {
             let error = validate_join_group(&self.config, context, request).err();
             let error = error.unwrap_or(ErrorCode::InconsistentGroupProtocol);
             out.replies.push(waiter.error(Str::new(), error));

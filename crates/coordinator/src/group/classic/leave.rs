@@ -41,7 +41,7 @@ impl GroupCoordinatorShard {
                 let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
                 group.classic_leave(&members, &mut self.topic_hashes, &mut env).map_err(|error| error.code)
             }
-            Some(Group::Streams(_)) | None => Err(ErrorCode::UnknownMemberId),
+            Some(Group::Share(_) | Group::Streams(_)) | None => Err(ErrorCode::UnknownMemberId),
         };
         match outcome {
             Ok(members) => {

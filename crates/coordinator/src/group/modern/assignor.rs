@@ -50,7 +50,6 @@ impl GroupSpec<'_> {
     }
 
     /// Whether the partition may be assigned.
-    #[allow(dead_code)]
     pub fn is_partition_assignable(&self, topic_id: Uuid, partition: i32) -> bool {
         self.assignable_partitions
             .is_none_or(|all| all.get(&topic_id).is_some_and(|partitions| partitions.contains(&partition)))
