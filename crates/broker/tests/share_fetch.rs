@@ -117,7 +117,6 @@ fn acknowledge(client: &mut WireClient, topic_id: Uuid, epoch: i32, (first, last
 }
 
 #[test]
-#[ignore = "until ShareFetch and ShareAcknowledge are served"]
 fn records_are_shared() {
     let dir = tempfile::tempdir().expect("a directory");
     let server = start(dir.path());

@@ -4,8 +4,6 @@ use crate::key_def::Importance::Medium;
 use crate::key_def::{KeyDef, boolean, int, same, string};
 use crate::validator::Validator;
 
-const NO_SHARE: &str = "share groups are not served yet";
-
 pub(super) const KEYS: &[KeyDef] = &[
     int("consumer.session.timeout.ms", 45_000, Medium)
         .at_least(1)
@@ -25,28 +23,28 @@ pub(super) const KEYS: &[KeyDef] = &[
     int("share.session.timeout.ms", 45_000, Medium)
         .at_least(1)
         .or_broker(&[same("group.share.session.timeout.ms")])
-        .without_effect(NO_SHARE)
+        .honoured()
         .doc("A member that is silent for this long is removed."),
     int("share.heartbeat.interval.ms", 5000, Medium)
         .at_least(1)
         .or_broker(&[same("group.share.heartbeat.interval.ms")])
-        .without_effect(NO_SHARE)
+        .honoured()
         .doc("Heartbeat interval that members are told to keep."),
     int("share.assignment.interval.ms", 1000, Medium)
         .at_least(0)
         .or_broker(&[same("group.share.assignment.interval.ms")])
-        .without_effect(NO_SHARE)
+        .honoured()
         .doc("The least time between two new assignments."),
     string("share.auto.offset.reset", "latest", Medium)
         .check(Validator::ShareAutoOffsetReset)
-        .without_effect(NO_SHARE)
+        .honoured()
         .doc(
             "Where a share group begins in a partition: at the `earliest` or `latest` offset, or at a \
              time before now, as in `by_duration:PT1H`.",
         ),
     string("share.isolation.level", "read_uncommitted", Medium)
         .one_of(&["read_committed", "read_uncommitted"])
-        .without_effect(NO_SHARE)
+        .honoured()
         .doc(
             "Whether records of open and aborted transactions are handed out (`read_uncommitted`) or not \
              (`read_committed`).",
@@ -54,20 +52,20 @@ pub(super) const KEYS: &[KeyDef] = &[
     int("share.record.lock.duration.ms", 30_000, Medium)
         .at_least(1000)
         .or_broker(&[same("group.share.record.lock.duration.ms")])
-        .without_effect(NO_SHARE)
+        .honoured()
         .doc("How long a record that was handed out belongs to its reader."),
     int("share.delivery.count.limit", 5, Medium)
         .at_least(2)
         .or_broker(&[same("group.share.delivery.count.limit")])
-        .without_effect(NO_SHARE)
+        .honoured()
         .doc("How often a record is handed out before it is given up."),
     int("share.partition.max.record.locks", 2000, Medium)
         .at_least(100)
         .or_broker(&[same("group.share.partition.max.record.locks")])
-        .without_effect(NO_SHARE)
+        .honoured()
         .doc("How many records of a partition may be handed out at a time."),
     boolean("share.renew.acknowledge.enable", true, Medium)
-        .without_effect(NO_SHARE)
+        .honoured()
         .doc("Whether readers may prolong their hold on a record."),
     int("streams.session.timeout.ms", 45_000, Medium)
         .at_least(1)
