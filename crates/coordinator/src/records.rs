@@ -44,6 +44,23 @@ pub struct CoordinatorRecord {
     pub value: Option<Bytes>,
 }
 
+/// What writing a record comes to.
+pub(crate) type Written = Result<CoordinatorRecord, EncodeError>;
+
+/// The version of all values but those of classic groups, offsets and transactions.
+const VALUE_VERSION: i16 = 0;
+
+/// A record whose value there is in one version only.
+pub(crate) fn record(key: &impl Message, record_type: i16, value: &impl Message) -> Written {
+    let value = encode_versioned(value, VALUE_VERSION)?;
+    Ok(CoordinatorRecord { key: encode_key(key, record_type)?, value: Some(value) })
+}
+
+/// A record that removes its key.
+pub(crate) fn tombstone(key: &impl Message, record_type: i16) -> Written {
+    Ok(CoordinatorRecord { key: encode_key(key, record_type)?, value: None })
+}
+
 /// What a record says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum GroupRecord {

@@ -22,12 +22,12 @@ use ottla_protocol::messages::{
     ConsumerGroupTargetAssignmentMemberValue, ConsumerGroupTargetAssignmentMetadataKey,
     ConsumerGroupTargetAssignmentMetadataValue,
 };
-use ottla_protocol::{DecodeError, EncodeError, Message, Reader, Str, encode_key, encode_versioned};
+use ottla_protocol::{DecodeError, EncodeError, Message, Reader, Str};
 
 use super::member::ConsumerGroupMember;
 use super::regex::ResolvedRegex;
 use crate::group::modern::{Assignment, owned_topic_partitions};
-use crate::records::{CoordinatorRecord, decode_value, owned};
+use crate::records::{CoordinatorRecord, Written, decode_value, owned, record, tombstone};
 
 const METADATA: i16 = 3;
 const PARTITION_METADATA: i16 = 4;
@@ -36,7 +36,6 @@ const TARGET_ASSIGNMENT_METADATA: i16 = 6;
 const TARGET_ASSIGNMENT_MEMBER: i16 = 7;
 const CURRENT_MEMBER_ASSIGNMENT: i16 = 8;
 const REGULAR_EXPRESSION: i16 = 16;
-const VALUE_VERSION: i16 = 0;
 
 /// What a record of a consumer group says. Without a value it removes its key.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,17 +113,14 @@ pub(crate) fn decode(
     Ok(Some(ConsumerGroupRecord { group_id: owned(&group_id), change }))
 }
 
-/// What writing a record comes to.
-pub(crate) type Written = Result<CoordinatorRecord, EncodeError>;
-
 pub(super) fn epoch(group_id: &Str, epoch: i32, metadata_hash: i64) -> Written {
     let value = ConsumerGroupMetadataValue { epoch, metadata_hash };
-    record(&ConsumerGroupMetadataKey { group_id: group_id.clone() }, METADATA, Some(&value))
+    record(&ConsumerGroupMetadataKey { group_id: group_id.clone() }, METADATA, &value)
 }
 
 pub(super) fn member(group_id: &Str, member: &ConsumerGroupMember) -> Written {
     let key = member_key(group_id, member.member_id());
-    record(&key, MEMBER_METADATA, Some(&member.to_metadata()))
+    record(&key, MEMBER_METADATA, &member.to_metadata())
 }
 
 pub(super) fn target(group_id: &Str, member_id: &Str, assignment: &Assignment) -> Written {
@@ -132,19 +128,19 @@ pub(super) fn target(group_id: &Str, member_id: &Str, assignment: &Assignment) -
     let value = ConsumerGroupTargetAssignmentMemberValue {
         topic_partitions: owned_topic_partitions(assignment, make),
     };
-    record(&target_key(group_id, member_id), TARGET_ASSIGNMENT_MEMBER, Some(&value))
+    record(&target_key(group_id, member_id), TARGET_ASSIGNMENT_MEMBER, &value)
 }
 
 pub(super) fn target_metadata(group_id: &Str, assignment_epoch: i32, timestamp_ms: i64) -> Written {
     let value =
         ConsumerGroupTargetAssignmentMetadataValue { assignment_epoch, assignment_timestamp: timestamp_ms };
     let key = ConsumerGroupTargetAssignmentMetadataKey { group_id: group_id.clone() };
-    record(&key, TARGET_ASSIGNMENT_METADATA, Some(&value))
+    record(&key, TARGET_ASSIGNMENT_METADATA, &value)
 }
 
 pub(super) fn current_assignment(group_id: &Str, member: &ConsumerGroupMember) -> Written {
     let key = current_key(group_id, member.member_id());
-    record(&key, CURRENT_MEMBER_ASSIGNMENT, Some(&member.to_assignment()))
+    record(&key, CURRENT_MEMBER_ASSIGNMENT, &member.to_assignment())
 }
 
 pub(super) fn regex(group_id: &Str, regex: &Str, resolved: &ResolvedRegex) -> Written {
@@ -153,7 +149,7 @@ pub(super) fn regex(group_id: &Str, regex: &Str, resolved: &ResolvedRegex) -> Wr
         version: resolved.version,
         timestamp: resolved.timestamp_ms,
     };
-    record(&regex_key(group_id, regex), REGULAR_EXPRESSION, Some(&value))
+    record(&regex_key(group_id, regex), REGULAR_EXPRESSION, &value)
 }
 
 pub(super) fn regex_tombstone(group_id: &Str, regex: &Str) -> Written {
@@ -213,13 +209,4 @@ fn current_key(group_id: &Str, member_id: &Str) -> ConsumerGroupCurrentMemberAss
 
 fn regex_key(group_id: &Str, regex: &Str) -> ConsumerGroupRegularExpressionKey {
     ConsumerGroupRegularExpressionKey { group_id: group_id.clone(), regular_expression: regex.clone() }
-}
-
-fn tombstone(key: &impl Message, record_type: i16) -> Written {
-    Ok(CoordinatorRecord { key: encode_key(key, record_type)?, value: None })
-}
-
-fn record<V: Message>(key: &impl Message, record_type: i16, value: Option<&V>) -> Written {
-    let value = value.map(|value| encode_versioned(value, VALUE_VERSION)).transpose()?;
-    Ok(CoordinatorRecord { key: encode_key(key, record_type)?, value })
 }

@@ -20,12 +20,12 @@ use ottla_protocol::messages::{
     ShareGroupTargetAssignmentMemberKey, ShareGroupTargetAssignmentMemberValue,
     ShareGroupTargetAssignmentMetadataKey, ShareGroupTargetAssignmentMetadataValue,
 };
-use ottla_protocol::{DecodeError, EncodeError, Message, Reader, Str, encode_key, encode_versioned};
+use ottla_protocol::{DecodeError, EncodeError, Message, Reader, Str};
 
 use super::member::ShareGroupMember;
 use super::state_metadata::ShareStateMetadata;
 use crate::group::modern::{Assignment, owned_topic_partitions};
-use crate::records::{CoordinatorRecord, decode_value, owned};
+use crate::records::{CoordinatorRecord, Written, decode_value, owned, record, tombstone};
 
 const MEMBER_METADATA: i16 = 10;
 const METADATA: i16 = 11;
@@ -33,7 +33,6 @@ const TARGET_ASSIGNMENT_METADATA: i16 = 12;
 const TARGET_ASSIGNMENT_MEMBER: i16 = 13;
 const CURRENT_MEMBER_ASSIGNMENT: i16 = 14;
 const STATE_PARTITION_METADATA: i16 = 15;
-const VALUE_VERSION: i16 = 0;
 
 /// What a record of a share group says. Without a value it removes its key.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,9 +102,6 @@ pub(crate) fn decode(
     };
     Ok(Some(ShareGroupRecord { group_id: owned(&group_id), change }))
 }
-
-/// What writing a record comes to.
-pub(crate) type Written = Result<CoordinatorRecord, EncodeError>;
 
 pub(super) fn epoch(group_id: &Str, epoch: i32, metadata_hash: i64) -> Written {
     let value = ShareGroupMetadataValue { epoch, metadata_hash };
@@ -184,13 +180,4 @@ fn current_key(group_id: &Str, member_id: &Str) -> ShareGroupCurrentMemberAssign
 
 fn state_key(group_id: &Str) -> ShareGroupStatePartitionMetadataKey {
     ShareGroupStatePartitionMetadataKey { group_id: group_id.clone() }
-}
-
-fn tombstone(key: &impl Message, record_type: i16) -> Written {
-    Ok(CoordinatorRecord { key: encode_key(key, record_type)?, value: None })
-}
-
-fn record<V: Message>(key: &impl Message, record_type: i16, value: &V) -> Written {
-    let value = encode_versioned(value, VALUE_VERSION)?;
-    Ok(CoordinatorRecord { key: encode_key(key, record_type)?, value: Some(value) })
 }

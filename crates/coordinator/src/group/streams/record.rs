@@ -21,14 +21,14 @@ use ottla_protocol::messages::{
     StreamsGroupTargetAssignmentMemberValue, StreamsGroupTargetAssignmentMetadataKey,
     StreamsGroupTargetAssignmentMetadataValue, StreamsGroupTopologyKey, StreamsGroupTopologyValue,
 };
-use ottla_protocol::{DecodeError, EncodeError, Message, Reader, Str, encode_key, encode_versioned};
+use ottla_protocol::{DecodeError, EncodeError, Message, Reader, Str};
 
 use super::StreamsGroup;
 use super::member::StreamsGroupMember;
 use super::record_value::{current_assignment_value, member_metadata_value, target_assignment_value};
 use super::tasks::TasksTuple;
 use super::topology::StreamsTopology;
-use crate::records::{CoordinatorRecord, decode_value, owned};
+use crate::records::{CoordinatorRecord, Written, decode_value, owned, record, tombstone};
 
 const GROUP_METADATA: i16 = 17;
 const MEMBER_METADATA: i16 = 19;
@@ -36,7 +36,6 @@ const TARGET_ASSIGNMENT_METADATA: i16 = 20;
 const TARGET_ASSIGNMENT_MEMBER: i16 = 21;
 const CURRENT_MEMBER_ASSIGNMENT: i16 = 22;
 const TOPOLOGY: i16 = 23;
-const VALUE_VERSION: i16 = 0;
 
 /// A record of a streams group. `None` as its value: a tombstone.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,59 +115,43 @@ pub(super) struct GroupMetadata<'a> {
     pub assignment_configs: &'a BTreeMap<Str, Str>,
 }
 
-pub(super) fn metadata_record(
-    group_id: &Str,
-    metadata: &GroupMetadata<'_>,
-) -> Result<CoordinatorRecord, EncodeError> {
+pub(super) fn metadata_record(group_id: &Str, metadata: &GroupMetadata<'_>) -> Written {
     let value = super::record_value::metadata_value(metadata);
-    record(&StreamsGroupMetadataKey { group_id: group_id.clone() }, GROUP_METADATA, Some(&value))
+    record(&StreamsGroupMetadataKey { group_id: group_id.clone() }, GROUP_METADATA, &value)
 }
 
-pub(super) fn member_record(
-    group_id: &Str,
-    member: &StreamsGroupMember,
-) -> Result<CoordinatorRecord, EncodeError> {
+pub(super) fn member_record(group_id: &Str, member: &StreamsGroupMember) -> Written {
     let key =
         StreamsGroupMemberMetadataKey { group_id: group_id.clone(), member_id: member.member_id.clone() };
-    record(&key, MEMBER_METADATA, Some(&member_metadata_value(member)))
+    record(&key, MEMBER_METADATA, &member_metadata_value(member))
 }
 
 pub(super) fn target_assignment_metadata_record(
     group_id: &Str,
     assignment_epoch: i32,
     assignment_timestamp: i64,
-) -> Result<CoordinatorRecord, EncodeError> {
+) -> Written {
     let value = StreamsGroupTargetAssignmentMetadataValue { assignment_epoch, assignment_timestamp };
     let key = StreamsGroupTargetAssignmentMetadataKey { group_id: group_id.clone() };
-    record(&key, TARGET_ASSIGNMENT_METADATA, Some(&value))
+    record(&key, TARGET_ASSIGNMENT_METADATA, &value)
 }
 
-pub(super) fn target_assignment_record(
-    group_id: &Str,
-    member_id: &Str,
-    assignment: &TasksTuple,
-) -> Result<CoordinatorRecord, EncodeError> {
+pub(super) fn target_assignment_record(group_id: &Str, member_id: &Str, assignment: &TasksTuple) -> Written {
     let key =
         StreamsGroupTargetAssignmentMemberKey { group_id: group_id.clone(), member_id: member_id.clone() };
-    record(&key, TARGET_ASSIGNMENT_MEMBER, Some(&target_assignment_value(assignment)))
+    record(&key, TARGET_ASSIGNMENT_MEMBER, &target_assignment_value(assignment))
 }
 
-pub(super) fn current_assignment_record(
-    group_id: &Str,
-    member: &StreamsGroupMember,
-) -> Result<CoordinatorRecord, EncodeError> {
+pub(super) fn current_assignment_record(group_id: &Str, member: &StreamsGroupMember) -> Written {
     let key = StreamsGroupCurrentMemberAssignmentKey {
         group_id: group_id.clone(),
         member_id: member.member_id.clone(),
     };
-    record(&key, CURRENT_MEMBER_ASSIGNMENT, Some(&current_assignment_value(member)))
+    record(&key, CURRENT_MEMBER_ASSIGNMENT, &current_assignment_value(member))
 }
 
-pub(super) fn topology_record(
-    group_id: &Str,
-    topology: &StreamsTopology,
-) -> Result<CoordinatorRecord, EncodeError> {
-    record(&StreamsGroupTopologyKey { group_id: group_id.clone() }, TOPOLOGY, Some(&topology.to_record()))
+pub(super) fn topology_record(group_id: &Str, topology: &StreamsTopology) -> Written {
+    record(&StreamsGroupTopologyKey { group_id: group_id.clone() }, TOPOLOGY, &topology.to_record())
 }
 
 /// The tombstones of a member.
@@ -193,39 +176,30 @@ pub(super) fn group_tombstones(group: &StreamsGroup) -> Result<Vec<CoordinatorRe
         }
     }
     let key = StreamsGroupTargetAssignmentMetadataKey { group_id: group_id.clone() };
-    records.push(record::<_, StreamsGroupMetadataValue>(&key, TARGET_ASSIGNMENT_METADATA, None)?);
+    records.push(tombstone(&key, TARGET_ASSIGNMENT_METADATA)?);
     for member_id in group.members.keys() {
         records.push(member_tombstone(group_id, member_id)?);
     }
     let key = StreamsGroupMetadataKey { group_id: group_id.clone() };
-    records.push(record::<_, StreamsGroupMetadataValue>(&key, GROUP_METADATA, None)?);
+    records.push(tombstone(&key, GROUP_METADATA)?);
     let key = StreamsGroupTopologyKey { group_id: group_id.clone() };
-    records.push(record::<_, StreamsGroupMetadataValue>(&key, TOPOLOGY, None)?);
+    records.push(tombstone(&key, TOPOLOGY)?);
     Ok(records)
 }
 
-fn current_assignment_tombstone(group_id: &Str, member_id: &Str) -> Result<CoordinatorRecord, EncodeError> {
+fn current_assignment_tombstone(group_id: &Str, member_id: &Str) -> Written {
     let key =
         StreamsGroupCurrentMemberAssignmentKey { group_id: group_id.clone(), member_id: member_id.clone() };
-    record::<_, StreamsGroupMetadataValue>(&key, CURRENT_MEMBER_ASSIGNMENT, None)
+    tombstone(&key, CURRENT_MEMBER_ASSIGNMENT)
 }
 
-fn target_assignment_tombstone(group_id: &Str, member_id: &Str) -> Result<CoordinatorRecord, EncodeError> {
+fn target_assignment_tombstone(group_id: &Str, member_id: &Str) -> Written {
     let key =
         StreamsGroupTargetAssignmentMemberKey { group_id: group_id.clone(), member_id: member_id.clone() };
-    record::<_, StreamsGroupMetadataValue>(&key, TARGET_ASSIGNMENT_MEMBER, None)
+    tombstone(&key, TARGET_ASSIGNMENT_MEMBER)
 }
 
-fn member_tombstone(group_id: &Str, member_id: &Str) -> Result<CoordinatorRecord, EncodeError> {
+fn member_tombstone(group_id: &Str, member_id: &Str) -> Written {
     let key = StreamsGroupMemberMetadataKey { group_id: group_id.clone(), member_id: member_id.clone() };
-    record::<_, StreamsGroupMetadataValue>(&key, MEMBER_METADATA, None)
-}
-
-fn record<K: Message, V: Message>(
-    key: &K,
-    record_type: i16,
-    value: Option<&V>,
-) -> Result<CoordinatorRecord, EncodeError> {
-    let value = value.map(|value| encode_versioned(value, VALUE_VERSION)).transpose()?;
-    Ok(CoordinatorRecord { key: encode_key(key, record_type)?, value })
+    tombstone(&key, MEMBER_METADATA)
 }

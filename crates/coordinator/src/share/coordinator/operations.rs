@@ -5,7 +5,7 @@ use ottla_protocol::{EncodeError, ErrorCode};
 
 use super::combine::combine_state_batches;
 use super::partition_state::PartitionState;
-use super::record::{SharePartitionKey, snapshot_record, tombstone, update_record};
+use super::record::{SharePartitionKey, snapshot_record, snapshot_tombstone, update_record};
 use super::shard::{ShareCoordinatorShard, Tracked};
 use crate::records::CoordinatorRecord;
 use crate::reply::ReplyId;
@@ -213,7 +213,7 @@ impl ShareCoordinatorShard {
     fn delete(&self, key: &SharePartitionKey) -> Answer {
         check_partition(key)?;
         self.check_exists(key)?;
-        let record = self.tracked(key).map(|_| tombstone(key)).transpose().map_err(unwritable)?;
+        let record = self.tracked(key).map(|_| snapshot_tombstone(key)).transpose().map_err(unwritable)?;
         Ok((record, StateReply::Done))
     }
 

@@ -10,17 +10,14 @@ use ottla_protocol::messages::{
     ShareSnapshotKey, ShareSnapshotValue, ShareUpdateKey, ShareUpdateValue, share_snapshot_value,
     share_update_value,
 };
-use ottla_protocol::{
-    DecodeError, EncodeError, Message, Reader, Str, Uuid, decode_versioned, encode_key, encode_versioned,
-};
+use ottla_protocol::{DecodeError, Message, Reader, Str, Uuid, decode_versioned};
 
 use super::partition_state::PartitionState;
-use crate::records::{CoordinatorRecord, owned};
+use crate::records::{Written, owned, record, tombstone};
 use crate::share::partition::StateBatch;
 
 const SHARE_SNAPSHOT: i16 = 0;
 const SHARE_UPDATE: i16 = 1;
-const VALUE_VERSION: i16 = 0;
 
 /// Names a share partition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,10 +46,7 @@ pub(super) enum ShareRecord {
     Other(i16),
 }
 
-pub(super) fn snapshot_record(
-    key: &SharePartitionKey,
-    state: &PartitionState,
-) -> Result<CoordinatorRecord, EncodeError> {
+pub(super) fn snapshot_record(key: &SharePartitionKey, state: &PartitionState) -> Written {
     let value = ShareSnapshotValue {
         snapshot_epoch: state.snapshot_epoch,
         state_epoch: state.state_epoch,
@@ -63,13 +57,10 @@ pub(super) fn snapshot_record(
         write_timestamp: state.write_timestamp_ms,
         state_batches: state.state_batches.iter().map(to_snapshot_batch).collect(),
     };
-    Ok(CoordinatorRecord { key: snapshot_key(key)?, value: Some(encode_versioned(&value, VALUE_VERSION)?) })
+    record(&snapshot_key(key), SHARE_SNAPSHOT, &value)
 }
 
-pub(super) fn update_record(
-    key: &SharePartitionKey,
-    state: &PartitionState,
-) -> Result<CoordinatorRecord, EncodeError> {
+pub(super) fn update_record(key: &SharePartitionKey, state: &PartitionState) -> Written {
     let value = ShareUpdateValue {
         snapshot_epoch: state.snapshot_epoch,
         leader_epoch: state.leader_epoch,
@@ -79,14 +70,11 @@ pub(super) fn update_record(
     };
     let key =
         ShareUpdateKey { group_id: key.group_id.clone(), topic_id: key.topic_id, partition: key.partition };
-    Ok(CoordinatorRecord {
-        key: encode_key(&key, SHARE_UPDATE)?,
-        value: Some(encode_versioned(&value, VALUE_VERSION)?),
-    })
+    record(&key, SHARE_UPDATE, &value)
 }
 
-pub(super) fn tombstone(key: &SharePartitionKey) -> Result<CoordinatorRecord, EncodeError> {
-    Ok(CoordinatorRecord { key: snapshot_key(key)?, value: None })
+pub(super) fn snapshot_tombstone(key: &SharePartitionKey) -> Written {
+    tombstone(&snapshot_key(key), SHARE_SNAPSHOT)
 }
 
 pub(super) fn decode_share_record(key: &Bytes, value: Option<&Bytes>) -> Result<ShareRecord, DecodeError> {
@@ -112,10 +100,8 @@ pub(super) fn decode_share_record(key: &Bytes, value: Option<&Bytes>) -> Result<
     }
 }
 
-fn snapshot_key(key: &SharePartitionKey) -> Result<Bytes, EncodeError> {
-    let key =
-        ShareSnapshotKey { group_id: key.group_id.clone(), topic_id: key.topic_id, partition: key.partition };
-    encode_key(&key, SHARE_SNAPSHOT)
+fn snapshot_key(key: &SharePartitionKey) -> ShareSnapshotKey {
+    ShareSnapshotKey { group_id: key.group_id.clone(), topic_id: key.topic_id, partition: key.partition }
 }
 
 fn from_snapshot(value: &ShareSnapshotValue) -> PartitionState {

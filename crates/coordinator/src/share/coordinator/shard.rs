@@ -9,7 +9,9 @@ use ottla_protocol::ErrorCode;
 
 use super::operations::{StateError, StateReply};
 use super::partition_state::PartitionState;
-use super::record::{SharePartitionKey, ShareRecord, decode_share_record, snapshot_record, tombstone};
+use super::record::{
+    SharePartitionKey, ShareRecord, decode_share_record, snapshot_record, snapshot_tombstone,
+};
 use super::redundant::RedundantOffsets;
 use crate::errors::coordinator_error;
 use crate::result::{CoordinatorResult, Deferred};
@@ -244,7 +246,7 @@ impl CoordinatorShard for ShareCoordinatorShard {
                 && self.image.topics.topic_by_id(key.topic_id).is_none()
         };
         let deleted = self.partitions.keys().filter(is_deleted);
-        out.records.extend(deleted.filter_map(|key| tombstone(key).ok()));
+        out.records.extend(deleted.filter_map(|key| snapshot_tombstone(key).ok()));
         out.write.atomic = false;
         out
     }
