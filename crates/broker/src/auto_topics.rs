@@ -1,35 +1,48 @@
 //! Topics that the broker creates by itself: those that clients ask for, and its own (`AutoTopicCreationManager`).
 
+use std::sync::Arc;
+
 use ottla_controller::RequestOrigin;
 use ottla_protocol::messages::CreateTopicsRequest;
 use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::broker::Broker;
+use crate::clock::now_ms;
 use crate::internal_topics::{CONSUMER_OFFSETS, SHARE_GROUP_STATE, TRANSACTION_STATE};
+use crate::quotas::PartitionChanges;
 
 /// Version in which the requests are made.
 const CREATE_TOPICS_VERSION: i16 = 7;
 
 impl Broker {
-    /// Creates topics with the broker's defaults. Failures are logged: whoever asked for the topic asks again.
-    pub async fn auto_create(&self, names: Vec<Str>) {
+    /// Creates topics with the broker's defaults, as far as the quota of whoever asked allows. Failures are logged: whoever
+    /// asked for the topic asks again.
+    pub(crate) async fn auto_create(&self, names: Vec<Str>, quota: Option<Arc<PartitionChanges>>) {
         if names.is_empty() {
             return;
         }
         let topics = names.into_iter().map(|name| self.creatable(name)).collect();
-        for (topic, why) in self.create_all(topics).await {
+        for (topic, why) in self.create_all(topics, quota).await {
             tracing::warn!(%topic, why, "a topic was not created");
         }
     }
 
     /// Creates topics. Returns those that are not there now, and why.
-    pub(crate) async fn create_all(&self, topics: Vec<CreatableTopic>) -> Vec<(Str, String)> {
+    pub(crate) async fn create_all(
+        &self,
+        topics: Vec<CreatableTopic>,
+        quota: Option<Arc<PartitionChanges>>,
+    ) -> Vec<(Str, String)> {
         let names: Vec<Str> = topics.iter().map(|topic| topic.name.clone()).collect();
         let request = CreateTopicsRequest { topics, timeout_ms: 30_000, ..Default::default() };
         let created = self
             .controller
             .run(CREATE_TOPICS_VERSION, RequestOrigin::Forwarded, move |controller, ctx| {
+                if let Some(quota) = quota {
+                    ctx.partition_changes =
+                        Some(Box::new(move |partitions| quota.record(partitions, now_ms())));
+                }
                 controller.create_topics(&request, ctx)
             })
             .await;
@@ -49,7 +62,7 @@ impl Broker {
 
     /// Creates one of the broker's own topics.
     pub async fn create_internal_topic(&self, name: &'static str) {
-        self.auto_create(vec![Str::from_static(name)]).await;
+        self.auto_create(vec![Str::from_static(name)], None).await;
     }
 
     fn creatable(&self, name: Str) -> CreatableTopic {

@@ -9,6 +9,8 @@ use ottla_protocol::Str;
 use ottla_storage::LogManager;
 
 use crate::apis::ListenerKind;
+use crate::authentication::Authentication;
+use crate::authorization::Authorization;
 use crate::drivers::controller::ControllerHandle;
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::drivers::share_coordinator::ShareCoordinator;
@@ -17,8 +19,10 @@ use crate::dynamic_config::SharedConfig;
 use crate::fetch_session::FetchSessions;
 use crate::flusher::Flusher;
 use crate::loggers::Loggers;
+use crate::metrics::RequestCounts;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
+use crate::quotas::Quotas;
 use crate::random::Random;
 use crate::share::ShareManager;
 use crate::slow_logs::SlowLogs;
@@ -63,6 +67,14 @@ pub struct Broker {
     pub(crate) streams_topics: StreamsTopics,
     /// Log levels.
     pub loggers: Loggers,
+    /// What data threads count of their requests.
+    pub(crate) requests: RequestCounts,
+    /// Who the listeners with SASL know.
+    pub(crate) authentication: Arc<Authentication>,
+    /// How fast clients may go.
+    pub(crate) quotas: Arc<Quotas>,
+    /// Who may do what.
+    pub(crate) authorization: Arc<Authorization>,
     /// Randomness.
     pub random: Random,
     /// The cluster's metadata as this broker follows it.
@@ -73,6 +85,11 @@ impl Broker {
     /// The cluster's metadata as this broker follows it.
     pub fn image(&self) -> Arc<MetadataImage> {
         self.image.load_full()
+    }
+
+    /// Number of partitions of a topic; 0 while it does not exist.
+    pub fn partitions_of(&self, topic: &str) -> i32 {
+        self.image().topics.topic(topic).map_or(0, |topic| topic.partitions.len() as i32)
     }
 
     /// Whether a listener serves clients or controllers.

@@ -18,6 +18,10 @@ pub struct LogCleaner {
     pool: Arc<Pool>,
 }
 
+/// The numbers of a log cleaner, for who does not own it.
+#[derive(Clone)]
+pub struct CleanerGauges(Arc<Pool>);
+
 /// What the threads share.
 struct Pool {
     logs: Arc<LogManager>,
@@ -54,15 +58,9 @@ impl LogCleaner {
         Ok(Self { pool })
     }
 
-    /// Kafka's gauges of the log cleaner, but for those of single directories
-    /// ([`LogManager::uncleanable_logs`]) and [`Self::dead_threads`].
-    pub fn metrics(&self) -> CleanerMetrics {
-        self.pool.shared.metrics(self.pool.host.elapsed_ms())
-    }
-
-    /// `DeadThreadCount`: threads that ended although they should run.
-    pub fn dead_threads(&self) -> usize {
-        self.pool.threads.lock().values().filter(|thread| thread.is_finished()).count()
+    /// What it says about itself.
+    pub fn gauges(&self) -> CleanerGauges {
+        CleanerGauges(self.pool.clone())
     }
 
     /// Stops the threads; what they have begun and not swapped in is given up.
@@ -78,6 +76,19 @@ impl LogCleaner {
                 let _ = thread.join();
             });
         }
+    }
+}
+
+impl CleanerGauges {
+    /// Kafka's gauges of the log cleaner, but for those of single directories
+    /// ([`LogManager::uncleanable_logs`]) and [`Self::dead_threads`].
+    pub fn metrics(&self) -> CleanerMetrics {
+        self.0.shared.metrics(self.0.host.elapsed_ms())
+    }
+
+    /// `DeadThreadCount`: threads that ended although they should run.
+    pub fn dead_threads(&self) -> usize {
+        self.0.threads.lock().values().filter(|thread| thread.is_finished()).count()
     }
 }
 

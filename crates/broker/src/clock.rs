@@ -8,6 +8,12 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Unix time in microseconds.
+pub fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// Milliseconds of a clock that only goes forward, in steps of some milliseconds: a look at it costs a tenth of
 /// one at an exact clock.
 pub fn steady_ms() -> u64 {

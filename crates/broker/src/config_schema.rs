@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ottla_config::{
-    ConfigError, DynamicBrokerConfig, ErrorKind, Scope, Type, Value, client_metrics, describe, group_config,
-    lookup,
+    ConfigError, DynamicBrokerConfig, ErrorKind, RawMap, Scope, Type, Value, client_metrics, describe,
+    group_config, lookup,
 };
 use ottla_controller::{
     ConfigKeyKind, ConfigSchema, ConfigSource, EffectiveConfig, InvalidConfigs, TopicConfigLayers,
@@ -13,11 +13,16 @@ use ottla_metadata::{ConfigMap, ConfigResource, ConfigResourceType};
 use ottla_protocol::ErrorCode;
 use parking_lot::Mutex;
 
+use crate::authentication::{Authentication, TlsListeners};
 use crate::dynamic_config::{SharedConfig, raw_map};
 
 /// The keys of `ottla_config`, over this node's own configuration.
 pub struct BrokerConfigSchema {
     config: Arc<SharedConfig>,
+    /// Checks what listeners would know of their users.
+    authentication: Arc<Authentication>,
+    /// Checks their stores.
+    tls: TlsListeners,
     /// The last configuration with layers. While the metadata log is replayed, the same layers are asked for with every
     /// partition, and reading all keys takes a quarter of a millisecond.
     layered: Mutex<Option<Arc<DynamicBrokerConfig>>>,
@@ -25,8 +30,8 @@ pub struct BrokerConfigSchema {
 
 impl BrokerConfigSchema {
     /// Keys over a configuration.
-    pub fn new(config: Arc<SharedConfig>) -> Self {
-        Self { config, layered: Mutex::default() }
+    pub fn new(config: Arc<SharedConfig>, authentication: Arc<Authentication>, tls: TlsListeners) -> Self {
+        Self { config, authentication, tls, layered: Mutex::default() }
     }
 
     /// The broker's configuration with the layers that the metadata log has, which may be newer than what holds.
@@ -47,6 +52,23 @@ impl BrokerConfigSchema {
         let config = Arc::new(config);
         *self.layered.lock() = Some(config.clone());
         config
+    }
+}
+
+impl BrokerConfigSchema {
+    /// What the configuration alone can't tell: whether key stores can be read, and what JAAS configurations say.
+    fn check_broker(&self, new: &RawMap, per_broker: bool) -> Result<(), ConfigError> {
+        let layers = self.config.layers();
+        let proposed = layers.proposed(new, per_broker)?;
+        let (before, after) = (&layers.current().security, &proposed.security);
+        if before.sasl != after.sasl {
+            let checked = self.authentication.check(after);
+            checked.map_err(|why| DynamicBrokerConfig::refused(&why.to_string()))?;
+        }
+        self.tls.check(before, after, new).map_err(|why| {
+            let why = format!("Validation of dynamic config update of SSLFactory failed: {why}");
+            DynamicBrokerConfig::refused(&why)
+        })
     }
 }
 
@@ -122,7 +144,7 @@ impl ConfigSchema for BrokerConfigSchema {
 
     fn validate_broker(&self, new: &ConfigMap, per_broker: bool) -> Result<(), InvalidConfigs> {
         // What a broker finds wrong with itself is INVALID_REQUEST, but for values that Kafka calls an invalid configuration.
-        self.config.layers().validate(&raw_map(new), per_broker).map_err(|error| InvalidConfigs {
+        self.check_broker(&raw_map(new), per_broker).map_err(|error| InvalidConfigs {
             code: match error.kind {
                 ErrorKind::InvalidConfiguration => ErrorCode::InvalidConfig,
                 _ => ErrorCode::InvalidRequest,

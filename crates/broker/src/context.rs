@@ -1,13 +1,17 @@
 //! What a handler knows about the request beside its body.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ottla_net::ConnectionContext;
 use ottla_protocol::{ApiKey, Str};
+use ottla_security::sasl::SaslSession;
+use ottla_security::{Decisions, Principal};
 use tokio::sync::Mutex;
 
+use crate::metrics::{ThreadRequests, WaitingRequest};
+use crate::quotas::{PartitionChanges, QuotaCache, RequestQuota};
 use crate::share::{ConnectionGuard, ShareManager};
 use crate::telemetry::ClientFacts;
 
@@ -27,6 +31,46 @@ struct ConnectionState {
     produce_turn: Arc<Mutex<()>>,
     /// Its end closes the share session that was opened on the connection.
     shares: Option<ConnectionGuard>,
+    /// Where the connection stands with SASL; nothing on a listener without it.
+    sasl: Option<Box<SaslSession>>,
+    /// Who uses it; nobody has said so on a listener without authentication.
+    principal: Option<Arc<Principal>>,
+    /// What the principal was allowed before.
+    decisions: Decisions,
+    /// Whose quotas hold for it.
+    quotas: QuotaCache,
+}
+
+/// Lends the SASL session of a connection.
+pub(crate) fn with_session<R>(connection: &ConnectionContext, f: impl FnOnce(&mut SaslSession) -> R) -> R {
+    connection.with_state(|known: &mut ConnectionState| f(known.sasl.get_or_insert_default()))
+}
+
+/// Who uses a connection: `User:ANONYMOUS` until [`set_principal`] says who. Each connection has its own copy, so that
+/// threads do not count references in each other's way.
+pub fn principal_of(connection: &ConnectionContext) -> Arc<Principal> {
+    connection.with_state(|known: &mut ConnectionState| {
+        known.principal.get_or_insert_with(|| Arc::new(Principal::anonymous())).clone()
+    })
+}
+
+/// Lends what is remembered of the quotas that hold for a connection.
+pub(crate) fn with_quota_cache<R>(connection: &ConnectionContext, f: impl FnOnce(&mut QuotaCache) -> R) -> R {
+    connection.with_state(|known: &mut ConnectionState| f(&mut known.quotas))
+}
+
+/// Whether it was said who uses a connection.
+pub(crate) fn is_known(connection: &ConnectionContext) -> bool {
+    connection.with_state(|known: &mut ConnectionState| known.principal.is_some())
+}
+
+/// Who uses a connection from now on: who has authenticated, also again. What was allowed to somebody else before is
+/// forgotten.
+pub fn set_principal(connection: &ConnectionContext, principal: Principal) {
+    connection.with_state(|known: &mut ConnectionState| {
+        known.principal = Some(Arc::new(principal));
+        known.decisions = Decisions::default();
+    });
 }
 
 /// One request's header and connection.
@@ -42,14 +86,27 @@ pub struct RequestContext {
     pub client_id: Option<Str>,
     /// When the request was read, in Unix milliseconds.
     pub now_ms: i64,
+    /// The same in Unix microseconds.
+    pub began_us: i64,
+    /// Where this thread counts its requests.
+    pub requests: ThreadRequests,
+    /// Who sent it.
+    pub principal: Arc<Principal>,
     /// The connection that it came on.
     pub connection: Rc<ConnectionContext>,
+    /// What it takes from quotas, while there are any.
+    pub(crate) quota: Option<RequestQuota>,
 }
 
 impl RequestContext {
     /// The client id, empty when the client sent none.
     pub fn client_id(&self) -> &str {
         self.client_id.as_deref().unwrap_or_default()
+    }
+
+    /// The request's answer waits, as long as what this gives is kept.
+    pub fn wait(&self) -> WaitingRequest {
+        self.requests.wait(self.api_key)
     }
 
     /// Name of the listener that the client uses: metadata answers name this listener's endpoints.
@@ -60,6 +117,22 @@ impl RequestContext {
     /// The client's address.
     pub fn peer(&self) -> SocketAddr {
         self.connection.peer_addr()
+    }
+
+    /// What the controller has to ask before it creates partitions in the client's name, if a quota holds.
+    pub(crate) fn strict_changes(&self) -> Option<Arc<PartitionChanges>> {
+        self.quota.as_ref()?.partition_changes(true)
+    }
+
+    /// Whether the client has authenticated by a delegation token.
+    pub fn is_token_authenticated(&self) -> bool {
+        self.connection
+            .with_state(|known: &mut ConnectionState| known.sasl.as_ref().is_some_and(|sasl| sasl.is_token()))
+    }
+
+    /// Lends what the connection's principal was allowed before.
+    pub(crate) fn with_decisions<R>(&self, f: impl FnOnce(&mut Decisions) -> R) -> R {
+        self.connection.with_state(|known: &mut ConnectionState| f(&mut known.decisions))
     }
 
     /// Remembers the software that the client says it is.
@@ -89,26 +162,5 @@ impl RequestContext {
             software_version: &software.version,
             source: self.peer(),
         })
-    }
-
-    /// The client's host as Kafka prints it in group descriptions: a slash and the address.
-    pub fn client_host(&self) -> String {
-        match self.peer().ip() {
-            IpAddr::V4(ip) => format!("/{ip}"),
-            IpAddr::V6(ip) => format!("/{}", java_ipv6(ip)),
-        }
-    }
-}
-
-/// An IPv6 address as Java prints it: eight groups, none left out.
-fn java_ipv6(ip: std::net::Ipv6Addr) -> String {
-    ip.segments().map(|s| format!("{s:x}")).join(":")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn ipv6_addresses_are_printed_in_full() {
-        assert_eq!(super::java_ipv6(std::net::Ipv6Addr::LOCALHOST), "0:0:0:0:0:0:0:1");
     }
 }

@@ -7,21 +7,28 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_net::{Answer, ConnectionContext, Reply, Service};
-use ottla_protocol::{ApiKey, Message, Reader, Request};
+use ottla_net::{Answer, ConnectionContext, Reply, SecurityProtocol, Service};
+use ottla_protocol::{ApiKey, Message, Reader, Request, Str};
+use ottla_security::Principal;
+use ottla_storage::Piece;
 
 use crate::apis::{self, ListenerKind};
+use crate::authentication;
 use crate::broker::Broker;
-use crate::clock::now_ms;
-use crate::context::RequestContext;
+use crate::clock::now_us;
+use crate::context::{RequestContext, principal_of, with_quota_cache};
 use crate::handlers::{self, fetch, produce};
+use crate::metrics::ThreadRequests;
+use crate::quotas::RequestQuota;
 use crate::wire::{self, FrameStart, RecordPieces};
 
 /// Answers the frames of one data thread.
 pub struct Dispatcher {
     broker: Arc<Broker>,
+    requests: ThreadRequests,
 }
 
 impl Service for Dispatcher {
@@ -33,13 +40,22 @@ impl Service for Dispatcher {
 type Body<R> = (RequestContext, R);
 
 impl Dispatcher {
-    /// A dispatcher for one data thread.
+    /// A dispatcher for the data thread that this is called on.
     pub fn new(broker: Arc<Broker>) -> Self {
-        Self { broker }
+        let requests = broker.requests.thread();
+        Self { broker, requests }
     }
 
     /// The reply, or why the connection must close: Kafka closes it too where a request can't be understood.
     fn dispatch(&self, connection: &Rc<ConnectionContext>, frame: Bytes) -> Result<Reply, String> {
+        if connection.security_protocol().has_sasl()
+            && let Some(reply) = authentication::gate(&self.broker, connection, &frame)?
+        {
+            return Ok(reply);
+        }
+        if connection.security_protocol() == SecurityProtocol::Ssl {
+            authentication::certificate(&self.broker, connection)?;
+        }
         let start = FrameStart::read(&frame).map_err(|why| format!("a request without a header: {why}"))?;
         let api = ApiKey::from_code(start.api_key)
             .ok_or_else(|| format!("a request with the unknown API key {}", start.api_key))?;
@@ -55,17 +71,53 @@ impl Dispatcher {
                 start.api_version
             ));
         }
+        let frame_len = frame.len();
+        self.requests.began(api, frame_len);
         let (header, reader) = wire::read_header(frame, api, start.api_version)
             .map_err(|why| format!("a {} request with a broken header: {why}", api.name()))?;
+        let began_us = now_us();
+        let principal = principal_of(connection);
+        let client_id = header.client_id;
+        let quota = self.quota(connection, (&principal, client_id.as_ref()), began_us, frame_len);
         let context = RequestContext {
             api_key: api,
             api_version: start.api_version,
             correlation_id: header.correlation_id,
-            client_id: header.client_id,
-            now_ms: now_ms(),
+            client_id,
+            now_ms: began_us / 1_000,
+            began_us,
+            requests: self.requests.clone(),
+            principal,
             connection: connection.clone(),
+            quota: quota.clone(),
         };
-        self.route(kind, context, reader)
+        let reply = self.route(kind, context, reader);
+        if let Some(quota) = quota {
+            match &reply {
+                Ok(Reply::Later(_)) => quota.waits(now_us()),
+                _ => quota.done(now_us()),
+            }
+        }
+        reply
+    }
+
+    /// What a request takes from quotas, while there are any.
+    fn quota(
+        &self,
+        connection: &ConnectionContext,
+        (principal, client_id): (&Arc<Principal>, Option<&Str>),
+        began_us: i64,
+        request_bytes: usize,
+    ) -> Option<RequestQuota> {
+        let quotas = &self.broker.quotas;
+        if !quotas.is_active() {
+            return None;
+        }
+        let nameless = Str::new();
+        let who = (principal, client_id.unwrap_or(&nameless));
+        Some(with_quota_cache(connection, |cache| {
+            RequestQuota::of(quotas, cache, who, began_us, request_bytes)
+        }))
     }
 
     fn route(&self, kind: ListenerKind, context: RequestContext, reader: Reader) -> Result<Reply, String> {
@@ -114,9 +166,37 @@ impl Dispatcher {
             }
             ApiKey::PushTelemetry => self.now(body(context, reader)?, push_telemetry::handle),
             ApiKey::DescribeClientQuotas => self.now(body(context, reader)?, describe_client_quotas::handle),
+            ApiKey::AlterClientQuotas => self.later(body(context, reader)?, alter_client_quotas::handle),
+            ApiKey::AlterUserScramCredentials => {
+                self.later(body(context, reader)?, alter_user_scram_credentials::handle)
+            }
+            ApiKey::DescribeUserScramCredentials => {
+                self.now(body(context, reader)?, describe_user_scram_credentials::handle)
+            }
+            ApiKey::SaslHandshake => self.now(body(context, reader)?, sasl_handshake::handle),
+            ApiKey::SaslAuthenticate => self.now(body(context, reader)?, sasl_authenticate::handle),
             ApiKey::DescribeAcls => self.now(body(context, reader)?, describe_acls::handle),
-            ApiKey::CreateAcls => self.now(body(context, reader)?, create_acls::handle),
-            ApiKey::DeleteAcls => self.now(body(context, reader)?, delete_acls::handle),
+            ApiKey::CreateAcls => self.later(body(context, reader)?, create_acls::handle),
+            ApiKey::DeleteAcls => self.later(body(context, reader)?, delete_acls::handle),
+            _ => self.route_tokens(context, reader),
+        }
+    }
+
+    fn route_tokens(&self, context: RequestContext, reader: Reader) -> Result<Reply, String> {
+        use crate::handlers::*;
+        match context.api_key {
+            ApiKey::CreateDelegationToken => {
+                self.later(body(context, reader)?, create_delegation_token::handle)
+            }
+            ApiKey::RenewDelegationToken => {
+                self.later(body(context, reader)?, renew_delegation_token::handle)
+            }
+            ApiKey::ExpireDelegationToken => {
+                self.later(body(context, reader)?, expire_delegation_token::handle)
+            }
+            ApiKey::DescribeDelegationToken => {
+                self.now(body(context, reader)?, describe_delegation_token::handle)
+            }
             _ => self.route_groups(context, reader),
         }
     }
@@ -212,7 +292,7 @@ impl Dispatcher {
         handle: impl FnOnce(&RequestContext, &Broker, R) -> R::Response,
     ) -> Result<Reply, String> {
         let response = handle(&context, &self.broker, request);
-        encode_for(&context, &response, Vec::new())
+        encode_for(&context, response, Vec::new())
     }
 
     /// A handler that may wait. It runs up to its first wait before this returns: what it does until then happens
@@ -226,7 +306,10 @@ impl Dispatcher {
         F: Future<Output = R::Response> + 'static,
     {
         let response = handle(context.clone(), self.broker.clone(), request);
-        started(async move { answer(encode_for(&context, &response.await, Vec::new())) })
+        started(async move {
+            let _waiting = context.wait();
+            answer(encode_for(&context, response.await, Vec::new()))
+        })
     }
 
     fn produce(
@@ -246,6 +329,7 @@ impl Dispatcher {
             Err(_) => {
                 let broker = self.broker.clone();
                 started(async move {
+                    let _waiting = context.wait();
                     let turn = turn.lock_owned().await;
                     let outcome = match produce::handle(&context, &broker, request) {
                         produce::Stage::Done(outcome) => outcome,
@@ -270,6 +354,7 @@ impl Dispatcher {
             produce::Stage::Verify(verify) => {
                 let broker = self.broker.clone();
                 started(async move {
+                    let _waiting = context.wait();
                     let outcome = verify.finish(&context, &broker).await;
                     drop(turn);
                     produce_answer(&context, outcome.finish(&broker).await)
@@ -280,12 +365,15 @@ impl Dispatcher {
 
     fn produced(&self, context: &RequestContext, outcome: produce::Outcome) -> Result<Reply, String> {
         match outcome {
-            produce::Outcome::Respond(response) => encode_for(context, &response, Vec::new()),
+            produce::Outcome::Respond(response) => encode_for(context, response, Vec::new()),
             waits @ produce::Outcome::Wait(..) => {
                 let (context, broker) = (context.clone(), self.broker.clone());
-                started(async move { produce_answer(&context, waits.finish(&broker).await) })
+                started(async move {
+                    let _waiting = context.wait();
+                    produce_answer(&context, waits.finish(&broker).await)
+                })
             }
-            produce::Outcome::Silent => Ok(Reply::None),
+            produce::Outcome::Silent => Ok(silent(context).map_or(Reply::None, Reply::Pause)),
             produce::Outcome::Close(why) => Err(why),
         }
     }
@@ -296,8 +384,12 @@ impl Dispatcher {
     ) -> Result<Reply, String> {
         let broker = self.broker.clone();
         started(async move {
+            let _waiting = context.wait();
             let (response, pieces) = handlers::share_fetch::handle(context.clone(), broker, request).await;
-            answer(encode_for(&context, &response, pieces))
+            if let Some(quota) = &context.quota {
+                quota.take_fetched(size_of(&pieces), now_us());
+            }
+            answer(encode_for(&context, response, pieces))
         })
     }
 
@@ -306,16 +398,22 @@ impl Dispatcher {
         (context, request): Body<ottla_protocol::messages::FetchRequest>,
     ) -> Result<Reply, String> {
         match fetch::begin(&context, &self.broker, request) {
-            fetch::Stage::Done(response, pieces) => encode_for(&context, &response, pieces),
+            fetch::Stage::Done(response, pieces) => encode_for(&context, response, pieces),
             fetch::Stage::Wait(wait) => {
                 let broker = self.broker.clone();
                 started(async move {
+                    let _waiting = context.wait();
                     let (response, pieces) = wait.finish(&broker).await;
-                    answer(encode_for(&context, &response, pieces))
+                    answer(encode_for(&context, response, pieces))
                 })
             }
         }
     }
+}
+
+/// Bytes of records.
+fn size_of(pieces: &RecordPieces) -> usize {
+    pieces.iter().flatten().map(Piece::len).sum()
 }
 
 /// Decodes the rest of a frame. Bytes behind the last field are left unread, as Kafka leaves them: librdkafka 2.14 sends three
@@ -349,8 +447,33 @@ fn encode<M: Message>(
     })
 }
 
-fn encode_for<M: Message>(context: &RequestContext, body: &M, pieces: RecordPieces) -> Result<Reply, String> {
-    encode(context.api_key, context.api_version, context.correlation_id, body, pieces)
+fn encode_for<M: Message>(
+    context: &RequestContext,
+    mut body: M,
+    pieces: RecordPieces,
+) -> Result<Reply, String> {
+    let throttle_ms = context.quota.as_ref().map_or(0, |quota| quota.settle(context.api_key, now_us()));
+    if throttle_ms > 0 {
+        body.set_throttle_time_ms(throttle_ms);
+    }
+    let mut reply = encode(context.api_key, context.api_version, context.correlation_id, &body, pieces)?;
+    if let Reply::Now(frame) = &mut reply {
+        // The answer leaves at once; then the client is not heard for a while (KIP-219).
+        frame.mute_for = pause(throttle_ms);
+        context.requests.answered(context.api_key, context.began_us, &body, frame.len());
+    }
+    Ok(reply)
+}
+
+/// The pause of reading behind an answer that is throttled.
+fn pause(throttle_ms: i32) -> Option<Duration> {
+    u64::try_from(throttle_ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis)
+}
+
+/// A Produce that gets no answer is done with. Its client may be muted all the same; says for how long.
+fn silent(context: &RequestContext) -> Option<Duration> {
+    context.requests.ended(context.api_key, context.began_us);
+    pause(context.quota.as_ref().map_or(0, |quota| quota.settle_silent(now_us())))
 }
 
 fn answer(reply: Result<Reply, String>) -> Answer {
@@ -367,8 +490,8 @@ fn produce_answer(
     outcome: Result<Option<ottla_protocol::messages::ProduceResponse>, String>,
 ) -> Answer {
     match outcome {
-        Ok(Some(response)) => answer(encode_for(context, &response, Vec::new())),
-        Ok(None) => Answer::None,
+        Ok(Some(response)) => answer(encode_for(context, response, Vec::new())),
+        Ok(None) => silent(context).map_or(Answer::None, Answer::Pause),
         Err(why) => Answer::Close(why),
     }
 }
@@ -379,7 +502,8 @@ fn started(future: impl Future<Output = Answer> + 'static) -> Result<Reply, Stri
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Answer::Frame(frame)) => Ok(Reply::Now(frame)),
         Poll::Ready(Answer::None) => Ok(Reply::None),
-        Poll::Ready(Answer::Close(why)) => Err(why),
+        Poll::Ready(Answer::Pause(duration)) => Ok(Reply::Pause(duration)),
+        Poll::Ready(Answer::Close(why) | Answer::Last(_, why)) => Err(why),
         Poll::Pending => Ok(Reply::Later(future)),
     }
 }

@@ -10,6 +10,8 @@ use ottla_protocol::messages::BrokerHeartbeatRequest;
 use ottla_protocol::{Str, TopicPartition, Uuid};
 use ottla_storage::{CreateOptions, LogManager};
 
+use crate::authentication::Authentication;
+use crate::authorization::Authorization;
 use crate::clock::now_ms;
 use crate::cordon;
 use crate::directories::{DirectoryNews, Placement};
@@ -19,6 +21,7 @@ use crate::drivers::transaction_coordinator::TransactionCoordinator;
 use crate::dynamic_config::SharedConfig;
 use crate::internal_topics::{CONSUMER_OFFSETS, SHARE_GROUP_STATE, TRANSACTION_STATE, is_internal};
 use crate::partitions::{HostedTopic, Partition, Partitions};
+use crate::quotas::Quotas;
 use crate::share::ShareManager;
 
 /// Applies images to the parts of a broker. Lives on the control thread.
@@ -41,6 +44,14 @@ pub struct Follower {
     pub directories: DirectoryNews,
     /// Settings.
     pub config: Arc<SharedConfig>,
+    /// Who listeners know: delegation tokens come and go.
+    pub authentication: Arc<Authentication>,
+    /// Who may do what.
+    pub authorization: Arc<Authorization>,
+    /// How fast clients may go.
+    pub quotas: Arc<Quotas>,
+    /// Called when the quotas of addresses may have changed.
+    pub on_ip_quotas: Box<dyn Fn(&MetadataImage) + Send>,
     /// What everybody sees.
     pub image: Arc<ArcSwap<MetadataImage>>,
     /// Called when the broker's own settings changed.
@@ -69,10 +80,25 @@ impl Follower {
         }
         self.groups
             .topics_deleted(changes.deleted_topics.iter().map(|(id, name)| (*id, name.clone())).collect());
-        self.image.store(image.clone());
+        if self.is_first || !changes.acls.is_empty() {
+            self.authorization.follow(image);
+        }
+        if self.is_first || !changes.client_quotas.is_empty() {
+            self.quotas.follow(image);
+            (self.on_ip_quotas)(image);
+        }
+        // Before the image: who sees a token there finds what belongs to it.
+        if self.is_first {
+            let tokens = image.delegation_tokens.iter();
+            self.authentication.follow_tokens(image, tokens.map(|token| &token.token_id));
+        } else {
+            self.authentication.follow_tokens(image, &changes.delegation_tokens);
+        }
+        // Before the image too: who sees a topic there and joins a group of it stands behind this in the coordinator's queue.
         self.groups.metadata(image.clone());
         self.transactions.metadata(image.clone());
         self.share_states.metadata(image.clone());
+        self.image.store(image.clone());
         if image.features.level("share.version") == 0 {
             self.shares.clear();
         }

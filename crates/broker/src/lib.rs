@@ -6,12 +6,15 @@
 //! - [`partitions`], [`waiting`], [`fetch_session`]: what produce and fetch work on.
 //! - [`drivers`]: the controller and the group coordinator, each a pure core in one task.
 //! - [`share`]: share groups' records: sessions, acquiring, acknowledging.
+//! - [`metrics`], `http`: what the broker tells of itself, and where.
 //! - [`follow`]: how the broker follows the metadata.
 //!
 //! *Invariant:* on the way of a produce or fetch there is no hand-over to another thread, unless the disk makes
 //! writers wait (`slow_logs`), and no record is decoded.
 
 pub mod apis;
+pub mod authentication;
+pub mod authorization;
 mod authorized_operations;
 mod auto_topics;
 mod background;
@@ -30,12 +33,16 @@ mod fetch_session;
 mod flusher;
 pub mod follow;
 pub mod handlers;
+mod http;
 pub mod internal_topics;
+mod listening;
 pub mod loggers;
 pub mod metadata_view;
+pub mod metrics;
 mod partition_threads;
 pub mod partitions;
 mod producer_ids;
+pub mod quotas;
 mod random;
 mod server;
 pub mod share;
@@ -49,4 +56,5 @@ pub mod wire;
 
 pub use broker::Broker;
 pub use cleaner::LogCleaner;
+pub use http::HttpError;
 pub use server::{NodeOptions, Server, ServerError};

@@ -9,11 +9,16 @@ use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::incremental_alter_configs_request::AlterableConfig;
 use parking_lot::Mutex;
 
+use crate::authorization::AUDIT;
+
+/// The log of the authorizer's decisions, by the name that it has in Kafka.
+const AUTHORIZER: &str = "kafka.authorizer.logger";
 /// The logger of which all others are children.
 pub const ROOT: &str = "root";
 /// The parts that log.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     ROOT,
+    AUTHORIZER,
     "ottla_broker",
     "ottla_controller",
     "ottla_coordinator",
@@ -120,7 +125,10 @@ fn filter(levels: &BTreeMap<&str, &str>) -> String {
     let meaning = |level: &str| LEVELS.iter().find(|(name, _)| *name == level).map_or("info", |(_, m)| m);
     let root = meaning(levels.get(ROOT).copied().unwrap_or("INFO"));
     let others = levels.iter().filter(|(name, _)| **name != ROOT);
-    let others = others.map(|(name, level)| format!(",{name}={}", meaning(level)));
+    let others = others.map(|(name, level)| {
+        let target = if *name == AUTHORIZER { AUDIT } else { name };
+        format!(",{target}={}", meaning(level))
+    });
     root.to_string() + &others.collect::<String>()
 }
 
@@ -144,6 +152,9 @@ mod tests {
         loggers.alter(&[change("ottla_net", 1, None), change(ROOT, 0, Some("OFF"))], false).expect("valid");
         assert_eq!(*applied.lock(), "off");
         assert!(loggers.all().contains(&("ottla_net", "OFF")));
+        // The filter knows no names with dots.
+        loggers.alter(&[change(AUTHORIZER, 0, Some("DEBUG"))], false).expect("valid");
+        assert_eq!(*applied.lock(), "off,ottla_authorizer=debug");
     }
 
     #[test]

@@ -7,18 +7,20 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use ottla_config::BrokerConfig;
-use ottla_config::broker_config::listeners::{Endpoint as ConfigEndpoint, Listener, SecurityProtocol};
-use ottla_config::broker_config::sockets::SocketConfig;
-use ottla_controller::ControllerOptions;
+use ottla_config::broker_config::listeners::{Endpoint as ConfigEndpoint, SecurityProtocol};
+use ottla_controller::{ControllerOptions, TokenLifetimes};
 use ottla_coordinator::share::coordinator::ShareCoordinatorConfig;
 use ottla_coordinator::transaction::TransactionCoordinatorConfig;
 use ottla_metadata::feature::supported_features;
 use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
-use ottla_net::{BoundServer, ConnectionQuotas, ListenerOptions, NetError, NetOptions, ServerHandle};
+use ottla_net::{BoundServer, NetError, ServerHandle};
 use ottla_protocol::{Str, TopicPartition, Uuid};
-use ottla_storage::fs::Disk;
+use ottla_security::jaas::JaasFile;
+use ottla_storage::fs::{Disk, RealDisk};
 use ottla_storage::{LoadError, LoadOptions, LogManager, LogManagerOptions, OpenError};
 
+use crate::authentication::{Authentication, AuthenticationError, TlsListenerError, TlsListeners};
+use crate::authorization::Authorization;
 use crate::background::Background;
 use crate::broker::Broker;
 use crate::cleaner::LogCleaner;
@@ -30,6 +32,7 @@ use crate::dispatch::Dispatcher;
 use crate::drivers::controller::{
     self, ControllerStartup, MetadataLogOptions, NewCluster, Started, StartupError,
 };
+use crate::drivers::delegation_tokens;
 use crate::drivers::group_config::group_config;
 use crate::drivers::group_coordinator::GroupCoordinator;
 use crate::drivers::share_coordinator::ShareCoordinator;
@@ -39,9 +42,13 @@ use crate::fatal::{Fatal, FatalReason};
 use crate::fetch_session::FetchSessions;
 use crate::flusher::Flusher;
 use crate::follow::Follower;
+use crate::http::{Health, HttpError, HttpListener};
+use crate::listening;
 use crate::loggers::Loggers;
+use crate::metrics::{MeasuredDisk, RequestCounts, Sources};
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
+use crate::quotas::{Quotas, Windows};
 use crate::random::Random;
 use crate::share::{LocalPersister, ShareManager, ShareSettings};
 use crate::slow_logs::SlowLogs;
@@ -61,6 +68,8 @@ pub struct NodeOptions {
     pub disk: Option<Arc<dyn Disk>>,
     /// Data threads; 0: one for each core.
     pub data_threads: usize,
+    /// What the file says that `java.security.auth.login.config` names, if it names one.
+    pub jaas_file: Option<JaasFile>,
 }
 
 /// Why a node does not start.
@@ -78,6 +87,15 @@ pub enum ServerError {
     /// The sockets.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// The HTTP listener.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The stores of listeners.
+    #[error(transparent)]
+    Tls(#[from] TlsListenerError),
+    /// What listeners know of their users.
+    #[error(transparent)]
+    Authentication(#[from] AuthenticationError),
     /// A thread or a runtime.
     #[error("no thread or runtime for the node: {0}")]
     System(#[from] std::io::Error),
@@ -91,6 +109,7 @@ pub struct Server {
     cleaner: LogCleaner,
     control: JoinHandle<()>,
     stop_control: tokio::sync::oneshot::Sender<()>,
+    http: Option<HttpListener>,
     broker_epoch: i64,
     fatal: Option<FatalReason>,
 }
@@ -103,23 +122,34 @@ impl Server {
     pub fn start(config: BrokerConfig, mut options: NodeOptions) -> Result<Self, ServerError> {
         let (directories, pending) = directories::news();
         let (fatal, fatal_reason) = Fatal::new();
+        let http = HttpListener::start(&config.http, Health::starting(fatal.clone()))?;
+        let fsyncs = Arc::default();
+        if http.is_some() {
+            let disk = options.disk.take().unwrap_or_else(|| Arc::new(RealDisk));
+            options.disk = Some(Arc::new(MeasuredDisk::new(disk, Arc::clone(&fsyncs))));
+        }
+        let authentication = Arc::new(Authentication::new(&config.security, options.jaas_file.take())?);
         let logs = Arc::new(open_dirs(&config, &options, directories.clone())?);
-        let bound = ottla_net::Server::bind(net_options(&config, options.data_threads))?;
+        let tls = TlsListeners::new(&config)?;
+        let bound = ottla_net::Server::bind(listening::net_options(&config, options.data_threads, &tls))?;
         let shared_config = Arc::new(SharedConfig::new(config.clone()));
-        let started = start_controller(&config, &options, &logs, &bound, &shared_config, &fatal)?;
+        let schema =
+            Arc::new(BrokerConfigSchema::new(shared_config.clone(), authentication.clone(), tls.clone()));
+        let started = start_controller(&config, &options, &logs, &bound, schema, &fatal)?;
         shared_config.update(&started.image.image);
         load_logs(&config, &logs, &shared_config, &started.image.image)?;
         let broker_epoch = started.broker_epoch;
         let loggers = options.loggers.take().unwrap_or_else(|| Loggers::new("INFO", Box::new(|_| {})));
         let cleaner_config = shared_config.clone();
+        let tls_listeners = tls.clone();
         let (broker, control, stop_control, net) = wire_up(
             config,
             logs,
             shared_config,
             started,
-            bound,
+            (bound, tls, authentication),
             loggers,
-            (directories.clone(), pending, fatal),
+            (directories.clone(), pending, fatal.clone()),
         )?;
         let background = Background::start(
             broker.logs.clone(),
@@ -128,12 +158,21 @@ impl Server {
             &broker.config.storage,
         )?;
         let cleaner = LogCleaner::start(broker.logs.clone(), cleaner_config)?;
+        if let Some(http) = &http {
+            let sources = Sources::new(broker.clone(), &net, tls_listeners, cleaner.gauges(), fsyncs, fatal);
+            http.health().serving(sources);
+        }
         let fatal = Some(fatal_reason);
-        Ok(Self { broker, net, background, cleaner, control, stop_control, broker_epoch, fatal })
+        Ok(Self { broker, net, background, cleaner, control, stop_control, http, broker_epoch, fatal })
+    }
+
+    /// Where `/metrics` and `/health` are served, if `ottla.http.listener` is set.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpListener::address)
     }
 
     /// Listeners by name, and where they listen.
-    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         self.net.addresses()
     }
 
@@ -164,6 +203,9 @@ impl Server {
 
     /// Stops in order: no new requests, then the metadata log, then the logs, which are marked as left in order.
     pub fn shutdown(self) {
+        if let Some(http) = &self.http {
+            http.health().stopping();
+        }
         // Waiting fetches would hold their connections until the grace ends.
         for topic in self.broker.partitions.all() {
             topic.partitions.iter().flatten().for_each(|partition| partition.fetch_waiters.wake_all());
@@ -175,6 +217,7 @@ impl Server {
         self.cleaner.stop();
         let _ = self.stop_control.send(());
         let _ = self.control.join();
+        drop(self.http);
         self.broker.logs.shutdown(self.broker_epoch, now_ms());
     }
 }
@@ -200,7 +243,7 @@ fn start_controller(
     options: &NodeOptions,
     logs: &LogManager,
     bound: &BoundServer,
-    shared_config: &Arc<SharedConfig>,
+    schema: Arc<BrokerConfigSchema>,
     fatal: &Fatal,
 ) -> Result<Started, ServerError> {
     let metadata_log_dir = PathBuf::from(&config.storage.metadata_log_dir);
@@ -219,9 +262,13 @@ fn start_controller(
             default_replication_factor: config.topics.default_replication_factor as i16,
             default_num_partitions: config.topics.num_partitions,
             delete_topic_enable: config.topics.delete_topic_enable,
+            delegation_tokens: config.security.delegation_tokens.as_ref().map(|tokens| TokenLifetimes {
+                max_ms: tokens.max_lifetime_ms,
+                expiry_ms: tokens.expiry_time_ms,
+            }),
             ..ControllerOptions::new(config.node_id, logs.cluster_id())
         },
-        schema: Arc::new(BrokerConfigSchema::new(shared_config.clone())),
+        schema,
         endpoints: endpoints(&config.listeners.advertised, bound),
         controller_endpoints: endpoints(&config.listeners.controller_advertised, bound),
         rack: config.rack.clone(),
@@ -316,7 +363,7 @@ fn wire_up(
     logs: Arc<LogManager>,
     shared_config: Arc<SharedConfig>,
     started: Started,
-    bound: BoundServer,
+    (bound, tls, authentication): (BoundServer, TlsListeners, Arc<Authentication>),
     loggers: Loggers,
     (directories, pending, fatal): (DirectoryNews, PendingNews, Fatal),
 ) -> Result<Wired, ServerError> {
@@ -338,17 +385,18 @@ fn wire_up(
         slow_logs: SlowLogs::default(),
         controller: started.handle.clone(),
         groups,
-        fetch_sessions: FetchSessions::new(
-            config.topics.max_incremental_fetch_session_cache_slots.max(0) as usize,
-            random.next_u64(),
-        ),
+        fetch_sessions: fetch_sessions(&config, &random),
         producer_ids,
         transactions,
         share_states,
         shares,
-        telemetry: Telemetry::default(),
+        telemetry: Telemetry::new(config.http.listener.is_some()),
         streams_topics: StreamsTopics::default(),
         loggers,
+        requests: RequestCounts::default(),
+        quotas: Arc::new(client_quotas(&config)),
+        authorization: Arc::new(Authorization::new(&config.authorization)),
+        authentication,
         random,
         image,
         config,
@@ -358,9 +406,10 @@ fn wire_up(
     // The controller has been told at the registration what it would be told now.
     let _ = follower.follow(&started.image);
     let net = bound.serve(move |_| Dispatcher::new(for_service.clone()))?;
-    let quotas = net.quotas().clone();
-    follower.on_broker_config = Box::new(move |config| update_quotas(&quotas, &config.broker().sockets));
+    follower.on_ip_quotas = listening::on_ip_quotas(&net, &started.image.image);
+    follower.on_broker_config = listening::on_broker_config(&broker, &net, tls);
     let directories = directories_of(&broker, fatal);
+    let tokens = expiring_tokens(&broker);
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let control = std::thread::Builder::new().name("ottla-control".into()).spawn(move || {
@@ -369,6 +418,7 @@ fn wire_up(
                 () = started.run(|image| follower.follow(image)) => {}
                 () = coordinators_task => {}
                 () = shares_task => {}
+                () = tokens => {}
                 // It ends only with the last of those who may have news.
                 () = directories.run(pending) => {}
                 _ = stopped => {}
@@ -376,6 +426,27 @@ fn wire_up(
         });
     })?;
     Ok((broker, control, stop, net))
+}
+
+fn fetch_sessions(config: &BrokerConfig, random: &Random) -> FetchSessions {
+    let slots = config.topics.max_incremental_fetch_session_cache_slots.max(0) as usize;
+    FetchSessions::new(slots, random.next_u64())
+}
+
+/// Forgets delegation tokens that have expired, for the control thread.
+fn expiring_tokens(broker: &Broker) -> impl Future<Output = ()> + use<> {
+    let tokens = broker.config.security.delegation_tokens.as_ref();
+    let check_interval_ms = tokens.map(|tokens| tokens.expiry_check_interval_ms);
+    delegation_tokens::expire(broker.controller.clone(), check_interval_ms)
+}
+
+/// No limits yet, measured over the windows of the configuration.
+fn client_quotas(config: &BrokerConfig) -> Quotas {
+    let quotas = &config.quotas;
+    Quotas::new(
+        Windows::new(quotas.window_num, quotas.window_size_seconds),
+        Windows::new(quotas.controller_window_num, quotas.controller_window_size_seconds),
+    )
 }
 
 fn directories_of(broker: &Broker, fatal: Fatal) -> Directories {
@@ -445,6 +516,10 @@ fn follower_of(broker: &Broker, directories: DirectoryNews) -> Follower {
         share_states: broker.share_states.clone(),
         shares: broker.shares.clone(),
         config: broker.shared_config.clone(),
+        authentication: broker.authentication.clone(),
+        authorization: broker.authorization.clone(),
+        quotas: broker.quotas.clone(),
+        on_ip_quotas: Box::new(|_| {}),
         image: broker.image.clone(),
         directories,
         on_broker_config: Box::new(|_| {}),
@@ -471,67 +546,5 @@ fn transaction_config(config: &BrokerConfig) -> TransactionCoordinatorConfig {
         remove_expired_interval_ms: transactions.remove_expired_interval_ms,
         transactional_id_expiration_ms: transactions.transactional_id_expiration_ms,
         request_timeout_ms: config.topics.request_timeout_ms,
-    }
-}
-
-/// Takes over the limits on connections that can be changed at run time.
-fn update_quotas(quotas: &ConnectionQuotas, sockets: &SocketConfig) {
-    quotas.set_max_connections(sockets.max_connections.max(0) as u32);
-    quotas.set_max_connections_per_ip(sockets.max_connections_per_ip.max(0) as u32);
-    quotas.set_max_connection_creation_rate(sockets.max_connection_creation_rate.max(0) as u32);
-    if let Err(why) = quotas.set_max_connections_per_ip_overrides(&per_ip_overrides(sockets)) {
-        tracing::warn!(%why, "max.connections.per.ip.overrides was not taken over");
-    }
-}
-
-fn per_ip_overrides(sockets: &SocketConfig) -> Vec<(String, u32)> {
-    let overrides = sockets.max_connections_per_ip_overrides.iter();
-    overrides.map(|(host, max)| (host.clone(), (*max).max(0) as u32)).collect()
-}
-
-/// Default of `socket.send.buffer.bytes` and `socket.receive.buffer.bytes`.
-const KAFKA_SOCKET_BUFFER_BYTES: i32 = 100 * 1024;
-
-fn net_options(config: &BrokerConfig, threads: usize) -> NetOptions {
-    let sockets = &config.sockets;
-    NetOptions {
-        listeners: config
-            .listeners
-            .listeners
-            .iter()
-            .map(|l| listener_options(l, sockets.listen_backlog_size))
-            .collect(),
-        threads,
-        socket_request_max_bytes: sockets.request_max_bytes.max(0) as u32,
-        queued_max_request_bytes: sockets.queued_max_request_bytes,
-        max_connections: sockets.max_connections.max(0) as u32,
-        max_connections_per_ip: sockets.max_connections_per_ip.max(0) as u32,
-        max_connections_per_ip_overrides: per_ip_overrides(sockets),
-        max_connection_creation_rate: sockets.max_connection_creation_rate.max(0) as u32,
-        connections_max_idle_ms: sockets.connections_max_idle_ms,
-        socket_send_buffer_bytes: socket_buffer(sockets.send_buffer_bytes),
-        socket_receive_buffer_bytes: socket_buffer(sockets.receive_buffer_bytes),
-        inter_broker_listener_name: Some(config.listeners.inter_broker_listener_name.clone()),
-    }
-}
-
-/// Kafka's default of 100 KiB, which its sample configuration repeats, is less than one large batch: a request then
-/// arrives in pieces, each with a wake-up of both sides. It leaves the size to the operating system, which fits it
-/// to the connection; any other size is what somebody chose. See `docs/decisions/0011-socket-buffers.md`.
-fn socket_buffer(bytes: i32) -> i32 {
-    if bytes == KAFKA_SOCKET_BUFFER_BYTES { -1 } else { bytes }
-}
-
-fn listener_options(listener: &Listener, backlog: i32) -> ListenerOptions {
-    let endpoint = &listener.endpoint;
-    ListenerOptions {
-        backlog,
-        max_connections: listener.max_connections.max(0) as u32,
-        max_connection_creation_rate: listener.max_connection_creation_rate.max(0) as u32,
-        ..ListenerOptions::plaintext(
-            &endpoint.listener,
-            endpoint.host.clone().unwrap_or_default(),
-            endpoint.port,
-        )
     }
 }

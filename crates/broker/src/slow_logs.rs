@@ -78,6 +78,11 @@ impl Slowness {
         self.is_slow.load(Ordering::Relaxed)
     }
 
+    /// Number of appends that wait.
+    pub fn waiting_len(&self) -> usize {
+        self.waiting.lock().appends.len()
+    }
+
     /// Puts an append behind those that wait, if the log is slow: what will tell of its end, and whether the partition
     /// must be given to the threads.
     fn push(&self, records: &Bytes, guard: VerificationGuard, now_ms: i64) -> Option<(Appended, bool)> {

@@ -13,7 +13,7 @@ use crate::internal_topics::TRANSACTION_STATE;
 impl Broker {
     /// Number of partitions of the transaction topic; 0 while it does not exist.
     pub fn transaction_partitions(&self) -> i32 {
-        self.image().topics.topic(TRANSACTION_STATE).map_or(0, |topic| topic.partitions.len() as i32)
+        self.partitions_of(TRANSACTION_STATE)
     }
 
     /// Runs an operation on the shard of a transactional id.

@@ -38,6 +38,8 @@ fn page() -> String {
     }
     out += "\n## Deviations\n\nIn the behaviour of the broker:\n\n";
     out += include_str!("compatibility/deviations.md");
+    out += "\nIn the tools (those that are there so far: [tools](tools/README.md)):\n\n";
+    out += include_str!("compatibility/tools.md");
     out += "\nIn reading configurations:\n\n";
     out += &compatibility::markdown_deviations();
     out += "\n## Kafka's own tests\n\n";
@@ -50,6 +52,9 @@ fn page() -> String {
         (Scope::ClientMetrics, "Client metrics"),
         (Scope::ClientQuota, "Client quotas"),
         (Scope::IpQuota, "Quotas of addresses"),
+        (Scope::Producer, "Producer of the Rust client"),
+        (Scope::Consumer, "Consumer and share consumer of the Rust client"),
+        (Scope::Admin, "Admin of the Rust client"),
     ] {
         let _ = write!(out, "\n### {title}\n\n{}", compatibility::markdown_table(scope));
     }

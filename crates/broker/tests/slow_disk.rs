@@ -11,17 +11,15 @@ use ottla_broker::{NodeOptions, Server};
 use ottla_config::{BrokerConfig, RawMap};
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::messages::produce_response::PartitionProduceResponse;
 use ottla_protocol::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest, ProduceResponse};
-use ottla_protocol::records::{BatchBuilder, BatchIter, BatchOptions};
+use ottla_protocol::records::BatchIter;
 use ottla_protocol::{ApiKey, Records};
 use ottla_storage::fs::Disk;
-use wire_client::WireClient;
+use wire_client::{WireClient, produce_request};
 
 const TOPIC: &str = "greetings";
 const PRODUCE_VERSION: i16 = 12;
-const NO_TIMESTAMP: i64 = -1;
 /// Records with these bytes are what the disk makes wait.
 const HEAVY: &[u8] = b"heavy";
 
@@ -108,19 +106,7 @@ impl Node {
 }
 
 fn produce(partition: i32, value: &str, acks: i16) -> ProduceRequest {
-    let mut builder = BatchBuilder::new(BatchOptions::default());
-    builder.append(NO_TIMESTAMP, None, Some(value.as_bytes()), &[]).expect("a record");
-    let records = Some(Records::Bytes(builder.build().expect("a batch")));
-    ProduceRequest {
-        acks,
-        timeout_ms: 1000,
-        topic_data: vec![TopicProduceData {
-            name: TOPIC.into(),
-            partition_data: vec![PartitionProduceData { index: partition, records }],
-            ..Default::default()
-        }],
-        ..Default::default()
-    }
+    produce_request(TOPIC, partition, value.as_bytes(), acks)
 }
 
 fn only(response: &ProduceResponse) -> &PartitionProduceResponse {

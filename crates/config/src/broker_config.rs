@@ -8,28 +8,40 @@ use crate::layers::{RawMap, StaticProperties};
 use crate::topic_config::TopicConfig;
 use crate::values::{self, Values};
 
+pub mod authorization;
 pub mod cleaner;
+pub mod delegation_tokens;
 mod endpoint;
 pub mod groups;
+pub mod http;
+pub mod kerberos;
 pub mod listeners;
 pub mod metadata_log;
 pub mod newer_groups;
 pub mod node;
+pub mod oauth;
 pub mod quorum;
+pub mod quotas;
+pub mod security;
 pub mod share_coordinator;
 pub mod sockets;
 pub mod storage;
+pub mod tls;
 pub mod topics;
 pub mod transactions;
 mod validate;
 
+use authorization::AuthorizationConfig;
 use cleaner::LogCleanerConfig;
 use groups::GroupCoordinatorConfig;
+use http::HttpConfig;
 use listeners::ListenersConfig;
 use metadata_log::MetadataLogConfig;
 use newer_groups::NewerGroupsConfig;
 use node::ProcessRoles;
 use quorum::QuorumConfig;
+use quotas::QuotaConfig;
+use security::SecurityConfig;
 use share_coordinator::ShareCoordinatorConfig;
 use sockets::SocketConfig;
 use storage::StorageConfig;
@@ -60,6 +72,8 @@ pub struct BrokerConfig {
     pub topics: TopicsConfig,
     /// Transactions.
     pub transactions: TransactionsConfig,
+    /// Over which time quotas are measured.
+    pub quotas: QuotaConfig,
     /// The share coordinator.
     pub share_coordinator: ShareCoordinatorConfig,
     /// Classic groups and offsets.
@@ -70,6 +84,12 @@ pub struct BrokerConfig {
     pub quorum: QuorumConfig,
     /// The metadata log and its snapshots.
     pub metadata_log: MetadataLogConfig,
+    /// `/metrics` and `/health`.
+    pub http: HttpConfig,
+    /// Who may do what.
+    pub authorization: AuthorizationConfig,
+    /// How listeners authenticate.
+    pub security: SecurityConfig,
     /// `telemetry.max.bytes`.
     pub telemetry_max_bytes: i32,
     /// What topics get that set nothing themselves.
@@ -138,22 +158,27 @@ impl BrokerConfig {
     fn build(originals: RawMap, values: Values) -> Result<BrokerConfig, ConfigError> {
         let roles = ProcessRoles::from_values(&values);
         let quorum = QuorumConfig::from_values(&values)?;
+        let listeners = ListenersConfig::from_values(&values, &originals, &quorum)?;
         Ok(BrokerConfig {
             node_id: values.int("node.id"),
             roles,
             standalone: values::is_standalone(&originals),
             rack: values.opt_string("broker.rack").map(str::to_owned),
-            listeners: ListenersConfig::from_values(&values, &originals, &quorum)?,
+            security: SecurityConfig::from_values(&values, &originals, &listeners)?,
+            listeners,
             sockets: SocketConfig::from_values(&values)?,
             storage: StorageConfig::from_values(&values),
             log_cleaner: LogCleanerConfig::from_values(&values),
             topics: TopicsConfig::from_values(&values),
             transactions: TransactionsConfig::from_values(&values),
+            quotas: QuotaConfig::from_values(&values),
             share_coordinator: ShareCoordinatorConfig::from_values(&values),
             groups: GroupCoordinatorConfig::from_values(&values)?,
             newer_groups: NewerGroupsConfig::from_values(&values),
             quorum,
             metadata_log: MetadataLogConfig::from_values(&values),
+            http: HttpConfig::from_values(&values),
+            authorization: AuthorizationConfig::from_values(&values, &originals)?,
             telemetry_max_bytes: values.int("telemetry.max.bytes"),
             topic_defaults: TopicConfig::from_broker(&values),
             values,

@@ -102,9 +102,9 @@ mod tests {
         let row = |scope, name| markdown_row(keys::lookup(scope, name).unwrap());
         assert_eq!(row(Scope::Broker, "num.partitions"), "| `num.partitions` | int | `1` | honoured |\n");
         assert_eq!(
-            row(Scope::Broker, "authorizer.class.name"),
-            "| `authorizer.class.name` | string | empty | refused: a broker without its authorizer would let \
-             everybody in |\n"
+            row(Scope::Broker, "alter.config.policy.class.name"),
+            "| `alter.config.policy.class.name` | class | `null` | refused: a JVM class cannot be loaded; without it \
+             settings would be changed that the policy forbids |\n"
         );
         let lines = markdown_table(Scope::Topic).lines().count();
         assert_eq!(lines, 2 + keys::topic_keys().iter().filter(|def| !def.internal).count());

@@ -95,11 +95,14 @@ pub const fn type_id(ty: Type) -> i8 {
 }
 
 /// The keys of a broker: all that are not for tests, and whatever else is set. `wanted` says which keys
-/// were asked for.
+/// were asked for. Keys of Ottla's own are shown if they are set, so that tools see of others what they see of Kafka.
 pub fn broker(config: &DynamicBrokerConfig, wanted: impl Fn(&str) -> bool) -> Vec<ConfigEntry> {
     let current = config.current();
     let mut entries = Vec::new();
-    for def in keys::broker_keys().iter().filter(|def| !def.internal && wanted(def.name)) {
+    let is_kafkas = |name: &str| !name.starts_with(keys::own::OWN_PREFIX);
+    let shown =
+        |def: &&KeyDef| !def.internal && (is_kafkas(def.name) || current.originals().contains_key(def.name));
+    for def in keys::broker_keys().iter().filter(shown).filter(|def| wanted(def.name)) {
         let value = current.values().get(def.name).and_then(Value::to_config_string);
         entries.push(broker_entry(config, def.name, value, true));
     }

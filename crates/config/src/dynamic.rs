@@ -125,15 +125,28 @@ impl DynamicBrokerConfig {
     /// Kafka's, to be answered with INVALID_REQUEST: keys that cannot be changed, or not so; values that
     /// are not of their type; values that contradict each other, or the present ones too much.
     pub fn validate(&self, proposed: &RawMap, per_broker: bool) -> Result<(), ConfigError> {
+        self.proposed(proposed, per_broker).map(|_| ())
+    }
+
+    /// What would hold after a change, for checks that this crate can't do.
+    ///
+    /// # Errors
+    /// As [`DynamicBrokerConfig::validate`].
+    pub fn proposed(&self, proposed: &RawMap, per_broker: bool) -> Result<BrokerConfig, ConfigError> {
         validate_names_and_types(proposed, per_broker)?;
         let merged = match per_broker {
             true => self.merged(&self.dynamic_default, proposed),
             false => self.merged(proposed, &self.dynamic_broker),
         };
         match BrokerConfig::evaluate(&merged) {
-            Ok((new, _)) => reconfigure::validate(&self.current, &new),
+            Ok((new, _)) => reconfigure::validate(&self.current, &new).map(|()| new),
             Err(errors) => Err(errors.into_iter().next().unwrap_or_else(|| ConfigError::config("invalid"))),
         }
+    }
+
+    /// A refusal of one of the broker's parts, wrapped as Kafka wraps it.
+    pub fn refused(message: &str) -> ConfigError {
+        reconfigure::refused(ConfigError::config(message))
     }
 
     fn merged(&self, dynamic_default: &RawMap, dynamic_broker: &RawMap) -> RawMap {

@@ -42,8 +42,8 @@ pub(crate) fn parse_double(text: &str) -> Option<f64> {
     Some(if text.starts_with('-') { -value } else { value })
 }
 
-/// `Double.toString`.
-pub(crate) fn double_to_string(value: f64) -> String {
+/// A number as Java's `Double.toString` writes it.
+pub fn double_to_string(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }

@@ -29,6 +29,12 @@ pub enum Scope {
     IpQuota,
     /// Client metrics subscriptions (KIP-714).
     ClientMetrics,
+    /// Producers (Kafka's `ProducerConfig`).
+    Producer,
+    /// Consumers and share consumers (Kafka's `ConsumerConfig`).
+    Consumer,
+    /// Admin clients (Kafka's `AdminClientConfig`).
+    Admin,
 }
 
 /// Type of a value, as Kafka's `ConfigDef.Type`.

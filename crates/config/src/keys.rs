@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use crate::key_def::{KeyDef, Scope};
 
 mod client_metrics;
+mod clients;
 mod consumer_groups;
 mod group;
 mod groups;
@@ -14,6 +15,7 @@ mod log_cleaner;
 mod metadata_log;
 mod metrics;
 mod node;
+pub mod own;
 mod quorum;
 mod quotas;
 mod remote_storage;
@@ -46,6 +48,7 @@ static BROKER: LazyLock<Vec<KeyDef>> = LazyLock::new(|| {
         remote_storage::KEYS,
         quotas::KEYS,
         metrics::KEYS,
+        own::KEYS,
         security::KEYS,
         ssl::KEYS,
         sasl::KEYS,
@@ -63,8 +66,12 @@ static IP_QUOTA: LazyLock<Vec<KeyDef>> = LazyLock::new(|| sorted(Scope::IpQuota,
 static CLIENT_METRICS: LazyLock<Vec<KeyDef>> =
     LazyLock::new(|| sorted(Scope::ClientMetrics, &[client_metrics::KEYS]));
 
+static PRODUCER: LazyLock<Vec<KeyDef>> = LazyLock::new(|| client(Scope::Producer, clients::producer::KEYS));
+static CONSUMER: LazyLock<Vec<KeyDef>> = LazyLock::new(|| client(Scope::Consumer, clients::consumer::KEYS));
+static ADMIN: LazyLock<Vec<KeyDef>> = LazyLock::new(|| client(Scope::Admin, clients::admin::KEYS));
+
 /// All scopes.
-pub const SCOPES: [Scope; 7] = [
+pub const SCOPES: [Scope; 10] = [
     Scope::Broker,
     Scope::BrokerDynamic,
     Scope::Topic,
@@ -72,6 +79,9 @@ pub const SCOPES: [Scope; 7] = [
     Scope::ClientQuota,
     Scope::IpQuota,
     Scope::ClientMetrics,
+    Scope::Producer,
+    Scope::Consumer,
+    Scope::Admin,
 ];
 
 /// All keys of a scope, sorted by name.
@@ -84,6 +94,9 @@ pub fn keys(scope: Scope) -> &'static [KeyDef] {
         Scope::ClientQuota => &CLIENT_QUOTA,
         Scope::IpQuota => &IP_QUOTA,
         Scope::ClientMetrics => &CLIENT_METRICS,
+        Scope::Producer => &PRODUCER,
+        Scope::Consumer => &CONSUMER,
+        Scope::Admin => &ADMIN,
     }
 }
 
@@ -117,6 +130,10 @@ pub fn lookup(scope: Scope, name: &str) -> Option<&'static KeyDef> {
 /// The declaration of a key of a broker, one that exists at run time only included.
 pub fn lookup_broker(name: &str) -> Option<&'static KeyDef> {
     lookup(Scope::Broker, name).or_else(|| lookup(Scope::BrokerDynamic, name))
+}
+
+fn client(scope: Scope, own: &[KeyDef]) -> Vec<KeyDef> {
+    sorted(scope, &[own, clients::common::KEYS, &clients::secure()])
 }
 
 fn sorted(scope: Scope, tables: &[&[KeyDef]]) -> Vec<KeyDef> {

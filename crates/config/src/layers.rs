@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::error::{ConfigError, Warning};
+use crate::java_options;
 use crate::keys;
 use crate::suggest;
 
@@ -80,7 +81,12 @@ impl StaticProperties {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Vec<Warning> {
         let mut warnings = Vec::new();
+        let mut allowed_urls = None;
         for (variable, value) in variables {
+            if variable == java_options::KAFKA_OPTS {
+                let allowed = java_options::system_property(&value, java_options::OAUTH_ALLOWED_URLS);
+                allowed_urls = allowed.map(str::to_owned);
+            }
             let Some(name) = variable.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
             if RESERVED_ENVIRONMENT.contains(&variable.as_str()) {
                 continue;
@@ -93,6 +99,11 @@ impl StaticProperties {
                     warnings.push(Warning::UnknownKey { key: variable, suggestion });
                 }
             }
+        }
+        if let Some(urls) = allowed_urls.filter(|_| !self.values.contains_key(keys::own::OAUTH_ALLOWED_URLS))
+        {
+            let variable = java_options::KAFKA_OPTS.to_owned();
+            self.set(keys::own::OAUTH_ALLOWED_URLS, urls, Origin::Environment(variable));
         }
         warnings
     }
@@ -145,6 +156,8 @@ impl From<RawMap> for StaticProperties {
 
 /// The variable of the environment that sets a key, without the prefix.
 pub fn variable_of_key(key: &str) -> String {
+    // Ottla's own keys need no second prefix: OTTLA_HTTP_LISTENER.
+    let key = key.strip_prefix(keys::own::OWN_PREFIX).unwrap_or(key);
     key.to_ascii_uppercase().replace('.', "_")
 }
 

@@ -17,6 +17,18 @@ pub struct HostPort {
     pub port: u16,
 }
 
+impl HostPort {
+    /// Reads `host:port`, with a host; an IPv6 address stands in brackets.
+    pub fn parse(text: &str) -> Option<HostPort> {
+        if text.contains("://") {
+            return None;
+        }
+        let (host, port) = split_host_port(text)?;
+        let port = port.parse().ok()?;
+        (!host.is_empty()).then(|| HostPort { host: host.to_owned(), port })
+    }
+}
+
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.contains(':') {

@@ -72,10 +72,15 @@ fn did_you_mean(key: &str) -> String {
 
 /// The broker key that differs least, if it differs little: at most in a third of the letters and in five.
 pub fn nearest(key: &str) -> Option<&'static str> {
+    nearest_of(Scope::Broker, key)
+}
+
+/// Likewise for the keys of any scope.
+pub fn nearest_of(scope: Scope, key: &str) -> Option<&'static str> {
     if key.len() > 200 {
         return None;
     }
-    let (name, distance) = keys::broker_keys()
+    let (name, distance) = keys::keys(scope)
         .iter()
         .map(|def| (def.name, edit_distance(key, def.name)))
         .min_by_key(|(name, distance)| (*distance, name.len().abs_diff(key.len())))?;

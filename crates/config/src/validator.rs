@@ -69,10 +69,18 @@ pub enum Validator {
     QuorumVoters,
     /// Entries `host:port`.
     QuorumBootstrapServers,
+    /// Null, or `host:port`.
+    HostPort,
     /// `*`, or entries `partition:broker`.
     ThrottledReplicas,
     /// `earliest`, `latest` or `by_duration:` and an ISO 8601 duration.
     ShareAutoOffsetReset,
+    /// As [`Validator::ShareAutoOffsetReset`], or `none`.
+    AutoOffsetReset,
+    /// `implicit` or `explicit`.
+    ShareAcknowledgementMode,
+    /// `batch_optimized` or `record_limit`, in any case of letters.
+    ShareAcquireMode,
 }
 
 impl Validator {
@@ -113,8 +121,19 @@ impl Validator {
                 crate::quorum_address::parse_bootstrap_servers(value.as_list().unwrap_or_default())
                     .map(|_| ())
             }
+            Validator::HostPort => match value.as_str() {
+                Some(text) if crate::quorum_address::HostPort::parse(text).is_none() => {
+                    fail("It must be host:port, such as 0.0.0.0:9404".to_owned())
+                }
+                _ => Ok(()),
+            },
             Validator::ThrottledReplicas => ensure_throttled_replicas(name, value),
             Validator::ShareAutoOffsetReset => ensure_share_auto_offset_reset(name, value),
+            Validator::AutoOffsetReset => ensure_auto_offset_reset(name, value),
+            Validator::ShareAcknowledgementMode => ensure_mode(name, value, "implicit", "explicit", str::eq),
+            Validator::ShareAcquireMode => {
+                ensure_mode(name, value, "batch_optimized", "record_limit", str::eq_ignore_ascii_case)
+            }
         }
     }
 
@@ -135,8 +154,12 @@ impl Validator {
             Validator::GzipLevel => "from 1 to 9, or -1".to_owned(),
             Validator::QuorumVoters => "entries id@host:port".to_owned(),
             Validator::QuorumBootstrapServers => "entries host:port".to_owned(),
+            Validator::HostPort => "host:port".to_owned(),
             Validator::ThrottledReplicas => "entries partition:broker, or *".to_owned(),
             Validator::ShareAutoOffsetReset => "earliest, latest or by_duration:PnDTnHnMn.nS".to_owned(),
+            Validator::AutoOffsetReset => "earliest, latest, none or by_duration:PnDTnHnMn.nS".to_owned(),
+            Validator::ShareAcknowledgementMode => "implicit or explicit".to_owned(),
+            Validator::ShareAcquireMode => "batch_optimized or record_limit".to_owned(),
         }
     }
 }
@@ -160,10 +183,14 @@ impl fmt::Display for Validator {
             Validator::List { elements, .. } => write!(f, "[{}]", elements.join(", ")),
             Validator::GzipLevel => f.write_str("[1,...,9] or -1"),
             Validator::QuorumVoters | Validator::QuorumBootstrapServers => f.write_str("non-empty list"),
+            Validator::HostPort => f.write_str("host:port"),
             Validator::ThrottledReplicas => {
                 f.write_str("[partitionId]:[brokerId],[partitionId]:[brokerId],...")
             }
             Validator::ShareAutoOffsetReset => f.write_str("[latest, earliest, by_duration:PnDTnHnMn.nS]"),
+            Validator::AutoOffsetReset => f.write_str("[latest, earliest, none, by_duration:PnDTnHnMn.nS]"),
+            Validator::ShareAcknowledgementMode => f.write_str("[implicit, explicit]"),
+            Validator::ShareAcquireMode => f.write_str("[batch_optimized, record_limit]"),
         }
     }
 }
@@ -259,6 +286,40 @@ fn ensure_share_auto_offset_reset(name: &str, value: &Value) -> Result<(), Confi
     let why = format!(
         "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest' or \
          of the format 'by_duration:<PnDTnHnMn.nS>'."
+    );
+    Err(ConfigError::invalid_value(name, value, why))
+}
+
+fn ensure_auto_offset_reset(name: &str, value: &Value) -> Result<(), ConfigError> {
+    let text = value.as_str().unwrap_or("null");
+    if matches!(text, "earliest" | "latest" | "none")
+        || text
+            .strip_prefix("by_duration:")
+            .is_some_and(|duration| crate::iso_duration::parse_millis(duration).is_some())
+    {
+        return Ok(());
+    }
+    let why = format!(
+        "Invalid value `{text}` for configuration {name}. The value must be either 'earliest', 'latest', 'none' or \
+         of the format 'by_duration:<PnDTnHnMn.nS.>'."
+    );
+    Err(ConfigError::invalid_value(name, value, why))
+}
+
+/// One of two words, for the share consumer.
+fn ensure_mode(
+    name: &str,
+    value: &Value,
+    first: &str,
+    second: &str,
+    equal: impl Fn(&str, &str) -> bool,
+) -> Result<(), ConfigError> {
+    let text = value.as_str().unwrap_or("null");
+    if equal(text, first) || equal(text, second) {
+        return Ok(());
+    }
+    let why = format!(
+        "Invalid value `{text}` for configuration {name}. The value must either be '{first}' or '{second}'."
     );
     Err(ConfigError::invalid_value(name, value, why))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::broker_config::authorization::AUTHORIZER_KEYS;
 use crate::error::{ConfigError, Warning};
 use crate::key_def::{KeyDef, Support};
 use crate::keys;
@@ -165,6 +166,9 @@ pub fn warnings(raw: &RawMap, values: &Values) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (key, text) in raw {
         let Some(def) = keys::lookup(crate::Scope::Broker, key) else {
+            if AUTHORIZER_KEYS.contains(&key.as_str()) {
+                continue;
+            }
             warnings.extend(suggest::unknown_key(key));
             continue;
         };

@@ -113,7 +113,9 @@ fn topic_event(world: &mut World, event: Event) {
             let resources =
                 vec![AlterConfigsResource { resource_type, resource_name, configs: vec![config] }];
             let request = IncrementalAlterConfigsRequest { resources, validate_only: false };
-            world.run(|c, ctx| c.incremental_alter_configs(&request, Preprocessed::new(), ctx));
+            world.run(|c, ctx| {
+                c.incremental_alter_configs(&request, Preprocessed::new(), Preprocessed::new(), ctx)
+            });
         }
         _ => {
             let election_type = (b % 2) as i8;

@@ -106,6 +106,7 @@ impl SideBySide {
             origin: self.origin,
             new_id: &mut new_id,
             seed: 0,
+            partition_changes: None,
         };
         let result = operation(&mut self.controller, &mut ctx);
         self.same_records(offsets, result)
@@ -249,8 +250,9 @@ impl SideBySide {
         let resource =
             AlterConfigsResource { resource_type, resource_name: name.into(), configs: vec![config] };
         let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
-        let response =
-            self.ask(offsets, |c, ctx| c.incremental_alter_configs(&request, Preprocessed::new(), ctx));
+        let response = self.ask(offsets, |c, ctx| {
+            c.incremental_alter_configs(&request, Preprocessed::new(), Preprocessed::new(), ctx)
+        });
         assert_eq!(response.responses[0].error_code, 0, "{response:?}");
     }
 
@@ -386,6 +388,7 @@ fn third_run(kafka: &mut SideBySide) {
         origin: RequestOrigin::Controller,
         new_id: &mut new_id,
         seed: 0,
+        partition_changes: None,
     };
     let refused = kafka.controller.register_broker(&early, &mut ctx).response;
     assert_eq!(ErrorCode::from_code(refused.error_code), ErrorCode::DuplicateBrokerRegistration);

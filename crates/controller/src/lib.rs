@@ -19,7 +19,8 @@
 //!    [`ControllerResult::is_atomic`]); [`Controller::replay`] each with its offset, before the next operation; give the response when the
 //!    last of them is committed. An answer without records waits for what was appended before it.
 //! 4. From time to time: [`Controller::maybe_fence_one_stale_broker`], [`Controller::maybe_balance_partition_leaders`],
-//!    [`Controller::maybe_elect_unclean_leaders`], [`Controller::write_no_op_record`].
+//!    [`Controller::maybe_elect_unclean_leaders`], [`Controller::sweep_expired_delegation_tokens`],
+//!    [`Controller::write_no_op_record`].
 //! 5. When another node leads: [`Controller::restore`] the checkpoint of the last committed offset and
 //!    [`Controller::deactivate`].
 
@@ -53,5 +54,5 @@ pub use config_schema::{
 pub use controller::{Checkpoint, Controller};
 pub use controller_result::{ControllerResult, MAX_RECORDS_PER_BATCH};
 pub use operations::{PRODUCER_ID_BLOCK_SIZE, Preprocessed, ScramKeys};
-pub use options::ControllerOptions;
-pub use request_context::{RequestContext, RequestOrigin};
+pub use options::{ControllerOptions, TokenLifetimes};
+pub use request_context::{PartitionChangeQuota, RequestContext, RequestOrigin};

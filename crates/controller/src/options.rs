@@ -31,8 +31,19 @@ pub struct ControllerOptions {
     pub delete_topic_enable: bool,
     /// Milliseconds without a heartbeat after which a broker is fenced (`broker.session.timeout.ms`).
     pub session_timeout_ms: i64,
+    /// Lives of delegation tokens; none where there are no tokens (`delegation.token.secret.key`).
+    pub delegation_tokens: Option<TokenLifetimes>,
     /// Most leaders that one periodic check moves.
     pub max_elections_per_imbalance: usize,
+}
+
+/// How long delegation tokens live, in milliseconds, each at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenLifetimes {
+    /// `delegation.token.max.lifetime.ms`: renewals included.
+    pub max_ms: i64,
+    /// `delegation.token.expiry.time.ms`: until the next renewal.
+    pub expiry_ms: i64,
 }
 
 impl ControllerOptions {
@@ -49,6 +60,7 @@ impl ControllerOptions {
             default_num_partitions: 1,
             delete_topic_enable: true,
             session_timeout_ms: 9_000,
+            delegation_tokens: None,
             max_elections_per_imbalance: 1_000,
         }
     }

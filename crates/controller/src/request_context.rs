@@ -25,13 +25,28 @@ pub struct RequestContext<'a> {
     pub api_version: i16,
     /// Which way it came.
     pub origin: RequestOrigin,
-    /// Gives random version 4 UUIDs: ids of topics and access control entries.
+    /// Gives random version 4 UUIDs: ids of topics, access control entries and delegation tokens.
     pub new_id: &'a mut dyn FnMut() -> Uuid,
     /// Decides where replicas are placed first.
     pub seed: u64,
+    /// Asked for the creation or deletion of so many partitions of one topic, if a quota holds: whether they may be
+    /// (KIP-599).
+    pub partition_changes: Option<PartitionChangeQuota>,
 }
 
+/// Says whether a quota allows the creation or deletion of so many partitions, and takes note of them.
+pub type PartitionChangeQuota = Box<dyn FnMut(usize) -> bool + Send>;
+
 impl RequestContext<'_> {
+    /// Asks the quota for the creation or deletion of a topic's partitions
+    /// (`ControllerRequestContext.applyPartitionChangeQuota`).
+    pub(crate) fn apply_partition_change_quota(&mut self, partitions: usize) -> Result<(), ApiError> {
+        match self.partition_changes.as_mut().is_none_or(|quota| quota(partitions)) {
+            true => Ok(()),
+            false => Err(ApiError::bare(ErrorCode::ThrottlingQuotaExceeded)),
+        }
+    }
+
     /// An id that no topic has, that is not reserved, and whose text begins with no hyphen.
     pub(crate) fn new_topic_id(&mut self, image: &MetadataImage) -> Result<Uuid, ApiError> {
         self.fresh_id(|id| image.topics.topic_by_id(id).is_some())
@@ -40,6 +55,11 @@ impl RequestContext<'_> {
     /// An id that no access control entry has.
     pub(crate) fn new_acl_id(&mut self, image: &MetadataImage) -> Result<Uuid, ApiError> {
         self.fresh_id(|id| image.acls.get(id).is_some())
+    }
+
+    /// An id that no delegation token has.
+    pub(crate) fn new_token_id(&mut self, image: &MetadataImage) -> Result<Uuid, ApiError> {
+        self.fresh_id(|id| image.delegation_tokens.get(&id.to_string()).is_some())
     }
 
     fn fresh_id(&mut self, is_taken: impl Fn(Uuid) -> bool) -> Result<Uuid, ApiError> {

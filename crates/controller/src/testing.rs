@@ -190,8 +190,14 @@ impl World {
             *next_id += 1;
             Uuid::from_parts(0x1d, *next_id)
         };
-        let mut ctx =
-            RequestContext { now_ms: self.now_ms, api_version, origin, new_id: &mut new_id, seed: 1 };
+        let mut ctx = RequestContext {
+            now_ms: self.now_ms,
+            api_version,
+            origin,
+            new_id: &mut new_id,
+            seed: 1,
+            partition_changes: None,
+        };
         operation(&mut self.controller, &mut ctx)
     }
 

@@ -21,9 +21,11 @@
 //! | `timeline` | a map that can be read as of the last commit |
 //! | `result`, `reply`, `timers` | what an operation returns |
 //! | `share/` | share groups' records: [`SharePartition`](share::SharePartition) and the share coordinator |
+//! | `census` | what shards hold, in pieces, for metrics |
 //! | `errors` | errors as clients are told them |
 //! | `runtime` | performs results |
 
+mod census;
 mod config;
 mod context;
 mod coordinator_shard;
@@ -52,11 +54,12 @@ mod simulation_test;
 #[cfg(test)]
 mod testing;
 
+pub use census::GroupSummary;
 pub use config::{
     Bounded, ConsumerGroupConfig, ConsumerGroupMigrationPolicy, GroupCoordinatorConfig,
     NEW_MEMBER_JOIN_TIMEOUT_MS, ShareGroupConfig, StreamsGroupConfig,
 };
-pub use context::RequestContext;
+pub use context::{RequestContext, TopicSight};
 pub use coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
 pub use group::classic::ClassicGroupState;
 pub use group::classic::join::validate_join_group;
@@ -70,7 +73,7 @@ pub use group::share::{
 };
 pub use group::streams::StreamsGroupState;
 pub use group::streams::validate::validate_streams_group_heartbeat;
-pub use group::{GroupError, GroupExplanation, GroupType};
+pub use group::{GroupError, GroupExplanation, GroupType, MemberSession};
 pub use offsets::{
     OffsetAndMetadata, OffsetKey, offset_fetch_group_error, offset_fetch_groups, offset_fetch_response,
 };

@@ -1,6 +1,6 @@
 //! One partition of `__consumer_offsets`: its groups and their offsets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use ottla_protocol::messages::GroupMetadataValue;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::config::GroupCoordinatorConfig;
+use crate::context::TopicSight;
 use crate::coordinator_shard::{CoordinatorShard, ReplayError, Replayed};
 use crate::group::classic::{ClassicAction, ClassicGroup};
 use crate::group::consumer::record::ConsumerGroupRecord;
@@ -47,6 +48,8 @@ pub struct GroupCoordinatorShard {
     /// When the last operation on a share group was, Unix ms: what its records bring gets this time. 0 while
     /// loading.
     pub(crate) share_clock_ms: i64,
+    /// For groups whose regular expressions are about to be matched: the topics that who brought that about sees.
+    pub(crate) sights: BTreeMap<Str, TopicSight>,
     /// Everything below is committed.
     pub(crate) high_watermark: i64,
     /// Groups that have, or may have, something that is not committed.
@@ -67,6 +70,7 @@ impl GroupCoordinatorShard {
             topic_hashes: TopicHashes::default(),
             delayed_rebalances: DelayedRebalances::default(),
             share_clock_ms: 0,
+            sights: BTreeMap::new(),
             high_watermark: 0,
             uncommitted_groups: BTreeSet::new(),
             log_end_offset: 0,
@@ -283,6 +287,10 @@ impl GroupCoordinatorShard {
         };
         let mut out = CoordinatorResult::default();
         let mut env = Env { config: &self.config, image: &self.image, now_ms, out: &mut out };
+        let sight = match key {
+            TimerKey::ConsumerRegex { group_id } => self.sights.remove(group_id),
+            _ => None,
+        };
         match (key, group) {
             (TimerKey::ClassicHeartbeat { member_id, .. }, Some(Group::Classic(group))) => {
                 group.on_heartbeat_timer(member_id, &mut env);
@@ -290,7 +298,10 @@ impl GroupCoordinatorShard {
             (TimerKey::ClassicJoin { .. }, Some(Group::Classic(group))) => group.on_join_timer(&mut env),
             (TimerKey::ClassicSync { .. }, Some(Group::Classic(group))) => group.on_sync_timer(&mut env),
             (TimerKey::ConsumerRegex { .. }, Some(Group::Consumer(group))) => {
-                group.on_regex_timer(&mut self.topic_hashes, &mut env);
+                // Without anybody's sight nothing is matched: the next heartbeat sees that it is due.
+                if let Some(sight) = sight {
+                    group.on_regex_timer(&sight, &mut self.topic_hashes, &mut env);
+                }
             }
             (_, Some(Group::Consumer(group))) => group.on_member_timer(key, &mut self.topic_hashes, &mut env),
             // The group is gone, or has become one of another type.

@@ -183,6 +183,28 @@ fn timers_of_what_is_gone_do_nothing() {
 }
 
 #[test]
+fn the_silence_of_members_is_told() {
+    let mut world = World::new();
+    let ids = world.stable_group(&[JoinSpec::new(), JoinSpec::new().session(30_000)]);
+    world.advance(4_000);
+    assert_eq!(world.heartbeat(&ids[1], 1), None);
+    world.advance(3_000);
+    let sessions =
+        |world: &World| world.runtime.shard().member_sessions(GROUP, world.runtime.timers(), world.now_ms);
+    let told = |world: &World, id: &Str| {
+        let all = sessions(world);
+        let found = all.iter().find(|it| it.member_id == *id).expect("it is a member");
+        (found.session_timeout_ms, found.silent_ms, found.must_act_within_ms)
+    };
+    assert_eq!(told(&world, &ids[0]), (10_000, Some(7_000), Option::None));
+    assert_eq!(told(&world, &ids[1]), (30_000, Some(3_000), Option::None));
+    world.leave(&[(&ids[0], Option::None)]);
+    let (_, _, within_ms) = told(&world, &ids[1]);
+    assert!(within_ms.is_some_and(|ms| ms > 0), "it has to join again: {within_ms:?}");
+    assert!(world.runtime.shard().member_sessions("nobody", world.runtime.timers(), 0).is_empty());
+}
+
+#[test]
 fn a_group_is_explained() {
     let mut world = World::new();
     assert_eq!(world.runtime.shard().explain_group(GROUP), Option::None);

@@ -442,7 +442,12 @@ pub fn replayed(config: &Arc<GroupCoordinatorConfig>, log: &MemoryLog) -> GroupC
 }
 
 pub fn context(api_version: i16) -> RequestContext {
-    RequestContext { api_version, client_id: "client".into(), client_host: "/127.0.0.1".into() }
+    RequestContext {
+        api_version,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+        sees: Default::default(),
+    }
 }
 
 pub fn heartbeat_key(member_id: &str) -> TimerKey {

@@ -32,6 +32,21 @@ impl DelegationToken {
         }
     }
 
+    /// Whether a principal, as text, may see it: who owns it, asked for it, or may renew it (`TokenInformation.ownerOrRenewer`).
+    pub fn is_of(&self, principal: &str) -> bool {
+        *self.requester == *principal || self.is_renewer(principal)
+    }
+
+    /// Whether a principal, as text, may renew it and end it: its owner, and those named as renewers.
+    pub fn is_renewer(&self, principal: &str) -> bool {
+        *self.owner == *principal || self.renewers.iter().any(|renewer| **renewer == *principal)
+    }
+
+    /// Whether it is good no more.
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        self.max_timestamp_ms < now_ms || self.expiration_timestamp_ms < now_ms
+    }
+
     /// The record of this token.
     pub fn to_record(&self) -> VersionedRecord {
         let record = DelegationTokenRecord {

@@ -6,32 +6,48 @@
 //! hand-over costs one wake-up per connection, not per request. Limits and waiting (a full broker stops accepting) also need no
 //! coordination this way, and a data thread that is busy does not delay the accepting.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 
 use crate::context::ListenerInfo;
 use crate::log_limit::LogLimit;
-use crate::quotas::ConnectionQuotas;
+use crate::quotas::{ConnectionQuotas, Refused};
 use crate::stats::NetStats;
 use crate::worker::{Accepted, Load, Message, Place};
 
 /// How long an acceptor pauses when accepting fails, for lack of file descriptors for instance.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections of addresses that open them too fast which are held for a while before they are closed. More are closed at
+/// once.
+const HELD_MAX: usize = 1_024;
+
 /// A data thread as the acceptor sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct WorkerLink {
     pub(crate) sender: mpsc::Sender<Message>,
     pub(crate) load: Arc<Load>,
+}
+
+/// A listener that comes or goes while the server runs.
+#[derive(Debug)]
+pub(crate) enum ListenerChange {
+    /// Accept here.
+    Open(Socket, Arc<ListenerInfo>),
+    /// Accept no more at the listener with this index, tell when its address is free, and close its connections.
+    Close(usize, SyncSender<()>),
 }
 
 /// What the acceptors of all listeners share.
@@ -44,6 +60,8 @@ pub(crate) struct Acceptor {
     /// Where the search for the least loaded thread starts, so that equals take turns.
     start: AtomicUsize,
     log_limit: LogLimit,
+    /// Room for connections that are held.
+    held: Arc<Semaphore>,
 }
 
 /// Kinds of log lines here.
@@ -64,21 +82,69 @@ impl Acceptor {
             next_id: AtomicU64::new(0),
             start: AtomicUsize::new(0),
             log_limit: LogLimit::new(3),
+            held: Arc::new(Semaphore::new(HELD_MAX)),
         })
     }
 
-    /// Accepts for all listeners until `stop` is there; then the listening sockets are closed.
+    /// Accepts for all listeners, also those that come later, until `stop` is there; then the listening sockets are closed.
     pub(crate) async fn run(
         self: Arc<Self>,
         sockets: Vec<(Socket, Arc<ListenerInfo>)>,
+        mut changes: mpsc::UnboundedReceiver<ListenerChange>,
         stop: impl Future,
     ) -> io::Result<()> {
+        let mut listening = HashMap::new();
         for (socket, listener) in sockets {
-            let socket = TcpListener::from_std(socket.into())?;
-            tokio::spawn(self.clone().listen(socket, listener));
+            self.open(&mut listening, socket, listener)?;
         }
-        stop.await;
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                _ = &mut stop => return Ok(()),
+                change = changes.recv() => match change {
+                    Some(ListenerChange::Open(socket, listener)) => {
+                        let name = listener.name.clone();
+                        if let Err(error) = self.open(&mut listening, socket, listener) {
+                            tracing::error!(listener = name, %error, "the listener cannot be opened");
+                        }
+                    }
+                    Some(ListenerChange::Close(index, closed)) => {
+                        self.close(listening.remove(&index), index, &closed).await;
+                    }
+                    // Nobody is left who could change anything.
+                    None => {
+                        stop.await;
+                        return Ok(());
+                    }
+                },
+            }
+        }
+    }
+
+    fn open(
+        self: &Arc<Self>,
+        listening: &mut HashMap<usize, JoinHandle<()>>,
+        socket: Socket,
+        listener: Arc<ListenerInfo>,
+    ) -> io::Result<()> {
+        let socket = TcpListener::from_std(socket.into())?;
+        let index = listener.index;
+        listening.insert(index, tokio::spawn(self.clone().listen(socket, listener)));
         Ok(())
+    }
+
+    /// Stops listening, then has the listener's connections closed: none comes after that.
+    async fn close(&self, listening: Option<JoinHandle<()>>, index: usize, closed: &SyncSender<()>) {
+        if let Some(listening) = listening {
+            listening.abort();
+            let _ = listening.await;
+        }
+        // Whoever closes the listener may have stopped waiting.
+        let _ = closed.try_send(());
+        for worker in &self.workers {
+            // Fails when the server stops.
+            let _ = worker.sender.send(Message::CloseListener(index)).await;
+        }
     }
 
     async fn listen(self: Arc<Self>, socket: TcpListener, listener: Arc<ListenerInfo>) {
@@ -99,7 +165,7 @@ impl Acceptor {
     }
 
     /// Kafka's order: the creation rate, a slot (both are waited for with the connection in hand, which leaves the next ones in
-    /// the backlog), then the limit of the address.
+    /// the backlog), then the rate and the limit of the address.
     async fn admit(&self, socket: OwnedFd, peer_addr: SocketAddr, listener: &Arc<ListenerInfo>) {
         let delay = self.quotas.throttle(listener.index, Instant::now());
         if !delay.is_zero() {
@@ -110,7 +176,8 @@ impl Acceptor {
             self.quotas.admit_when_free(listener.index, peer_addr.ip(), || self.blocked(listener)).await;
         let (permit, over_limit) = match admitted {
             Ok(admitted) => admitted,
-            Err(max) => return self.rejected(peer_addr, listener, max),
+            Err(Refused::TooMany(max)) => return self.rejected(peer_addr, listener, max),
+            Err(Refused::TooFast(delay)) => return self.hold(socket, delay),
         };
         if over_limit {
             self.evict_one();
@@ -148,8 +215,20 @@ impl Acceptor {
 
     fn rejected(&self, peer: SocketAddr, listener: &ListenerInfo, max: u32) {
         self.stats.accepts.rejected.add(1);
+        self.quotas.count_refused(listener.index);
         if let Some(suppressed) = self.log_limit.allow(LOG_REJECTED, Instant::now()) {
             tracing::info!(%peer, listener = listener.name, suppressed, "connection rejected: its address has the {max} connections of max.connections.per.ip");
+        }
+    }
+
+    /// Closes a connection after a while, without serving it: whoever opens them too fast then tries less often (KIP-612).
+    fn hold(&self, socket: OwnedFd, delay: Duration) {
+        self.stats.accepts.throttled_by_ip.add(1);
+        if let Ok(room) = self.held.clone().try_acquire_owned() {
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                drop((socket, room));
+            });
         }
     }
 

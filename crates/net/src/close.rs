@@ -7,6 +7,7 @@ use crate::context::ConnectionContext;
 use crate::frame::BadInput;
 use crate::log_limit::LogLimit;
 use crate::stats::WorkerStats;
+use crate::tls::TlsFailure;
 
 /// The end of a connection.
 #[derive(Debug)]
@@ -15,9 +16,13 @@ pub(crate) enum CloseReason {
     Peer,
     /// The socket failed.
     Socket(io::Error),
+    /// What came is not TLS, or not as it should be.
+    Tls(TlsFailure),
     /// No request and no progress for `connections.max.idle.ms`.
     Idle,
-    /// The same, in the middle of a request.
+    /// The client has not said in time who it is.
+    Unauthenticated,
+    /// The same as `Idle`, in the middle of a request.
     Incomplete { received: usize, size: Option<usize> },
     /// No request, but something else.
     BadInput(BadInput),
@@ -31,16 +36,30 @@ pub(crate) enum CloseReason {
     File(io::Error),
     /// Made room for the inter-broker listener.
     Evicted,
+    /// The listener that it came by is closed.
+    ListenerClosed,
     /// The server stops.
     Shutdown,
 }
 
-/// Kinds of warnings, each limited on its own: those of bad input, and one for incomplete requests.
+/// Kinds of warnings, each limited on its own: those of bad input, and these two.
 pub(crate) fn log_limit() -> LogLimit {
-    LogLimit::new(BadInput::KINDS + 1)
+    LogLimit::new(BadInput::KINDS + 3)
 }
 
+const LOG_INCOMPLETE: usize = BadInput::KINDS;
+const LOG_UNAUTHENTICATED: usize = BadInput::KINDS + 1;
+const LOG_TLS: usize = BadInput::KINDS + 2;
+
 impl CloseReason {
+    /// Why a socket's error ends a connection: TLS speaks by such errors.
+    pub(crate) fn of_socket(error: io::Error) -> Self {
+        match error.downcast::<TlsFailure>() {
+            Ok(failure) => CloseReason::Tls(failure),
+            Err(error) => CloseReason::Socket(error),
+        }
+    }
+
     /// Counts and logs the end of a connection.
     pub(crate) fn report(
         &self,
@@ -53,10 +72,29 @@ impl CloseReason {
         match self {
             CloseReason::Peer => tracing::debug!(%peer, listener, "connection closed by the client"),
             CloseReason::Socket(error) => tracing::debug!(%peer, listener, %error, "connection lost"),
+            CloseReason::Tls(failure) => {
+                count_bad_input(stats, BadInput::Tls);
+                if let Some(suppressed) = limit.allow(LOG_TLS, Instant::now()) {
+                    tracing::warn!(%peer, listener, suppressed, "connection closed: {failure}");
+                }
+            }
+            CloseReason::ListenerClosed => {
+                tracing::debug!(%peer, listener, "connection closed: its listener is closed");
+            }
             CloseReason::Shutdown => tracing::debug!(%peer, listener, "connection closed: the server stops"),
             CloseReason::Idle => {
                 stats.closed_idle.add(1);
                 tracing::debug!(%peer, listener, "connection closed: idle for connections.max.idle.ms={idle_ms}");
+            }
+            CloseReason::Unauthenticated => {
+                stats.closed_idle.add(1);
+                if let Some(suppressed) = limit.allow(LOG_UNAUTHENTICATED, Instant::now()) {
+                    let protocol = connection.security_protocol();
+                    tracing::warn!(
+                        %peer, listener, suppressed,
+                        "connection closed: it has not authenticated in time; the listener asks for {protocol}"
+                    );
+                }
             }
             CloseReason::Evicted => {
                 stats.closed_evicted.add(1);
@@ -64,7 +102,7 @@ impl CloseReason {
             }
             CloseReason::Incomplete { received, size } => {
                 stats.closed_incomplete.add(1);
-                if let Some(suppressed) = limit.allow(BadInput::KINDS, Instant::now()) {
+                if let Some(suppressed) = limit.allow(LOG_INCOMPLETE, Instant::now()) {
                     let size = size.map_or("unknown size".to_owned(), |size| format!("{} bytes", size + 4));
                     tracing::warn!(
                         %peer, listener, suppressed,
@@ -74,9 +112,7 @@ impl CloseReason {
                 }
             }
             CloseReason::BadInput(bad) => {
-                if let Some(counter) = stats.closed_bad_input.get(bad.kind()) {
-                    counter.add(1);
-                }
+                count_bad_input(stats, *bad);
                 if let Some(suppressed) = limit.allow(bad.kind(), Instant::now()) {
                     tracing::warn!(%peer, listener, suppressed, "connection closed: {bad}");
                 }
@@ -93,6 +129,12 @@ impl CloseReason {
                 tracing::warn!(%peer, listener, %error, "connection closed: log data of a response could not be read");
             }
         }
+    }
+}
+
+fn count_bad_input(stats: &WorkerStats, bad: BadInput) {
+    if let Some(counter) = stats.closed_bad_input.get(bad.kind()) {
+        counter.add(1);
     }
 }
 

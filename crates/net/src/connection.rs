@@ -21,7 +21,7 @@ use tokio::time::Sleep;
 
 use crate::close::{CloseReason, panic_message};
 use crate::context::ConnectionContext;
-use crate::frame::SIZE_LEN;
+use crate::frame::{BadInput, SIZE_LEN};
 use crate::memory::Charge;
 use crate::output::{Output, SendError};
 use crate::quotas::Permit;
@@ -29,7 +29,7 @@ use crate::receive::ReceiveBuffer;
 use crate::replies::{Next, Replies};
 use crate::response::ResponseFrame;
 use crate::service::Reply;
-use crate::transport::Transport;
+use crate::transport::{Received, Transport};
 use crate::worker::{Place, Worker};
 
 /// Bytes of answers that may wait in the connection before no more requests are called.
@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     handle: Rc<ConnectionHandle>,
     transport: Transport,
     receive: ReceiveBuffer,
+    /// The client is not known yet, and smaller frames are asked for.
+    limited: bool,
     /// The share of `queued.max.request.bytes` of the frame at the front of `receive`.
     charge: Option<Charge>,
     replies: Replies,
@@ -62,8 +64,11 @@ pub(crate) struct Connection {
 }
 
 /// What the thread's sweep and eviction see of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ConnectionHandle {
+    context: Rc<ConnectionContext>,
+    /// Sweep at the time of its beginning.
+    pub(crate) opened_tick: Cell<u64>,
     /// Sweep at the time of the last activity.
     pub(crate) active_tick: Cell<u64>,
     /// Order of the last activity among the thread's connections.
@@ -79,9 +84,33 @@ pub(crate) struct ConnectionHandle {
 pub(crate) enum Kill {
     Idle,
     Evicted,
+    Unauthenticated,
+    ListenerClosed,
 }
 
 impl ConnectionHandle {
+    fn new(context: Rc<ConnectionContext>) -> Self {
+        Self {
+            opened_tick: Cell::default(),
+            active_tick: Cell::default(),
+            active_order: Cell::default(),
+            protected: context.listener().protected,
+            kill: Cell::default(),
+            waker: RefCell::default(),
+            context,
+        }
+    }
+
+    /// The listener that it came by.
+    pub(crate) fn listener_index(&self) -> usize {
+        self.context.listener().index
+    }
+
+    /// Whether it is known who the client is, or nobody asks.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.context.is_authenticated()
+    }
+
     /// Ends the connection at its next turn, which is soon.
     pub(crate) fn kill(&self, kill: Kill) {
         self.kill.set(Some(kill));
@@ -119,11 +148,14 @@ impl Connection {
         transport: Transport,
         counted: (Permit, Place),
     ) -> Self {
-        let protected = context.listener().protected;
-        let handle = Rc::new(ConnectionHandle { protected, ..ConnectionHandle::default() });
+        let handle = Rc::new(ConnectionHandle::new(context.clone()));
         worker.open(&context, &handle);
+        let max = worker.settings.socket_request_max_bytes;
+        let limited = !context.is_authenticated();
+        let limit = if limited { context.listener().unauthenticated_request_max_bytes } else { max };
         Connection {
-            receive: ReceiveBuffer::new(worker.settings.socket_request_max_bytes),
+            receive: ReceiveBuffer::new(limit.min(max)),
+            limited,
             worker,
             context,
             handle,
@@ -141,6 +173,7 @@ impl Connection {
     /// Serves the connection to its end.
     pub(crate) async fn run(mut self) {
         let reason = std::future::poll_fn(|cx| self.poll(cx)).await;
+        self.transport.close();
         self.worker.report(&self.context, &reason);
     }
 
@@ -183,6 +216,9 @@ impl Connection {
                     if let Err(reason) = ready!(self.poll_read(cx)) {
                         return Poll::Ready(reason);
                     }
+                    if self.limited {
+                        self.note_certificate();
+                    }
                 }
             }
         }
@@ -196,6 +232,12 @@ impl Connection {
                 Ok(Some(size)) => size,
                 Ok(None) => break,
                 Err(bad) => {
+                    let bad = match bad {
+                        BadInput::TooLarge { size, max } if self.limited => {
+                            BadInput::TooLargeUnauthenticated { size, max }
+                        }
+                        bad => bad,
+                    };
                     self.replies.push_close(CloseReason::BadInput(bad));
                     return Served::Called;
                 }
@@ -211,6 +253,9 @@ impl Connection {
             self.turn += TURN_PER_CALL;
             called = true;
             self.call(frame);
+            if self.limited && self.context.is_authenticated() {
+                self.lift_limit();
+            }
         }
         if !called {
             return Served::NeedsBytes;
@@ -234,6 +279,7 @@ impl Connection {
                     self.replies.push(Reply::Now(frame), charge, bytes);
                 }
             }
+            Ok(Reply::Pause(duration)) => self.mute(Some(duration)),
             Ok(reply) => self.replies.push(reply, charge, bytes),
             Err(panic) => self.replies.push_close(CloseReason::Panic(panic_message(&*panic))),
         }
@@ -241,7 +287,7 @@ impl Connection {
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>, only_new: bool) {
         let mut mute = None;
-        self.replies.poll_waiting(cx, only_new, |frame| mute = mute.max(frame.mute_for));
+        self.replies.poll_waiting(cx, only_new, |duration| mute = mute.max(duration));
         self.mute(mute);
     }
 
@@ -266,18 +312,18 @@ impl Connection {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
-        if self.output.is_empty() {
+        if self.output.is_empty() && !self.transport.has_unsent() {
             return Poll::Ready(Ok(()));
         }
         let mut sent = false;
         let worker = &self.worker;
         let flushed =
-            self.output.poll_flush(cx, &self.transport, &worker.file_buffers, worker.stats(), &mut sent);
+            self.output.poll_flush(cx, &mut self.transport, &worker.file_buffers, worker.stats(), &mut sent);
         if sent {
             worker.touch(&self.handle);
         }
         flushed.map_err(|error| match error {
-            SendError::Socket(error) => CloseReason::Socket(error),
+            SendError::Socket(error) => CloseReason::of_socket(error),
             SendError::File(error) => CloseReason::File(error),
         })
     }
@@ -292,7 +338,7 @@ impl Connection {
                 return Poll::Pending;
             }
         } {
-            return Poll::Ready(Err(CloseReason::Socket(error)));
+            return Poll::Ready(Err(CloseReason::of_socket(error)));
         }
         let buffer = self.receive.prepare(pool);
         let spare = buffer.capacity() - buffer.len();
@@ -304,15 +350,33 @@ impl Connection {
             }
         };
         Poll::Ready(match read {
-            Ok(0) => Err(CloseReason::Peer),
-            Ok(n) => {
-                self.receive.learn(n, spare);
-                self.turn += n;
-                self.worker.stats().bytes_in.add(n as u64);
+            Ok(Received { bytes: 0, .. }) => Err(CloseReason::Peer),
+            Ok(Received { bytes, was_full }) => {
+                // With TLS there is less than room for it: headers and seals are gone.
+                self.receive.learn(if was_full { spare } else { bytes }, spare);
+                self.turn += bytes;
+                self.worker.stats().bytes_in.add(bytes as u64);
                 Ok(())
             }
-            Err(error) => Err(CloseReason::Socket(error)),
+            Err(error) => Err(CloseReason::of_socket(error)),
         })
+    }
+
+    /// A request has come on a connection with TLS, so its handshake is done. Without SASL nothing else is asked for.
+    fn note_certificate(&mut self) {
+        if let Some(der) = self.transport.peer_certificate() {
+            self.context.set_peer_certificate(der);
+        }
+        if !self.context.security_protocol().has_sasl() {
+            self.context.set_authenticated();
+            self.lift_limit();
+        }
+    }
+
+    /// From now on `socket.request.max.bytes` holds.
+    fn lift_limit(&mut self) {
+        self.limited = false;
+        self.receive.set_max(self.worker.settings.socket_request_max_bytes);
     }
 
     fn may_call(&self) -> bool {
@@ -341,6 +405,8 @@ impl Connection {
     fn killed(&self, kill: Kill) -> CloseReason {
         match kill {
             Kill::Evicted => CloseReason::Evicted,
+            Kill::Unauthenticated => CloseReason::Unauthenticated,
+            Kill::ListenerClosed => CloseReason::ListenerClosed,
             Kill::Idle => match (self.receive.len(), self.receive.frame_size()) {
                 (0, _) | (_, Err(_)) => CloseReason::Idle,
                 (received, Ok(Some(size))) if received >= size.saturating_add(SIZE_LEN) => CloseReason::Idle,

@@ -1,12 +1,13 @@
 //! What the service knows about the connection a frame came from.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::options::SecurityProtocol;
+use crate::tls::TlsListener;
 
 /// One connection. It lives on one thread; the service may keep an `Rc` of it in waiting answers.
 pub struct ConnectionContext {
@@ -15,6 +16,9 @@ pub struct ConnectionContext {
     listener: Arc<ListenerInfo>,
     peer_addr: SocketAddr,
     local_addr: SocketAddr,
+    /// Whether it is known who the client is, or nobody asks.
+    authenticated: Cell<bool>,
+    peer_certificate: OnceCell<Vec<u8>>,
     state: RefCell<Option<Box<dyn Any>>>,
 }
 
@@ -26,6 +30,9 @@ pub(crate) struct ListenerInfo {
     pub(crate) protocol: SecurityProtocol,
     /// An inter-broker listener among others: its connections are not closed to make room.
     pub(crate) protected: bool,
+    /// The largest frame before authentication.
+    pub(crate) unauthenticated_request_max_bytes: u32,
+    pub(crate) tls: Option<TlsListener>,
 }
 
 impl ConnectionContext {
@@ -36,7 +43,17 @@ impl ConnectionContext {
         peer_addr: SocketAddr,
         local_addr: SocketAddr,
     ) -> Self {
-        ConnectionContext { id, thread, listener, peer_addr, local_addr, state: RefCell::new(None) }
+        let authenticated = Cell::new(listener.protocol == SecurityProtocol::Plaintext);
+        ConnectionContext {
+            id,
+            thread,
+            listener,
+            peer_addr,
+            local_addr,
+            authenticated,
+            peer_certificate: OnceCell::new(),
+            state: RefCell::new(None),
+        }
     }
 
     pub(crate) fn listener(&self) -> &ListenerInfo {
@@ -61,6 +78,25 @@ impl ConnectionContext {
     /// What the listener speaks.
     pub fn security_protocol(&self) -> SecurityProtocol {
         self.listener.protocol
+    }
+
+    /// Whether the client has authenticated, or need not.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated.get()
+    }
+
+    /// The certificate that the client has proved to be its own, in DER, where one was asked for.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        self.peer_certificate.get().map(Vec::as_slice)
+    }
+
+    pub(crate) fn set_peer_certificate(&self, der: &[u8]) {
+        self.peer_certificate.get_or_init(|| der.to_vec());
+    }
+
+    /// The client is known: the limits of those who are not no longer hold.
+    pub fn set_authenticated(&self) {
+        self.authenticated.set(true);
     }
 
     /// The client's address; an IPv4 address is given as such on a dual-stack listener too.
@@ -116,6 +152,8 @@ mod tests {
             name: "P".into(),
             protocol: SecurityProtocol::Plaintext,
             protected: false,
+            unauthenticated_request_max_bytes: 1024,
+            tls: None,
         };
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let context = ConnectionContext::new(7, 1, Arc::new(listener), address(5000), address(9092));

@@ -13,9 +13,11 @@ pub enum NetError {
     /// Two listeners share a name.
     #[error("listener {0} is configured twice; each listener needs a name of its own")]
     DuplicateListener(String),
-    /// The protocol is not served yet.
-    #[error("listener {listener} asks for {protocol}, which is not served yet; only PLAINTEXT is")]
-    UnsupportedProtocol {
+    /// A protocol with TLS and no certificate, or the other way round.
+    #[error(
+        "listener {listener} with the protocol {protocol} needs a key store if it has TLS, and none if it has not"
+    )]
+    NoCertificate {
         /// Name of the listener.
         listener: String,
         /// What it asks for.

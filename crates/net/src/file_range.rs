@@ -165,7 +165,10 @@ impl FileRange {
 }
 
 /// Fills `target` from the page cache; `false` if that would mean waiting for the disk.
-fn read_resident(file: &File, mut position: u64, mut target: &mut [u8]) -> io::Result<bool> {
+///
+/// # Errors
+/// When the file ends before, or can't be read.
+pub fn read_resident(file: &File, mut position: u64, mut target: &mut [u8]) -> io::Result<bool> {
     while !target.is_empty() {
         match rustix::io::preadv2(file, &mut [IoSliceMut::new(target)], position, ReadWriteFlags::NOWAIT) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -16,6 +16,8 @@ pub(crate) enum BadInput {
     NotPositive(i32),
     /// A size over `socket.request.max.bytes`.
     TooLarge { size: i32, max: u32 },
+    /// A size over `sasl.server.max.receive.size` before the client has authenticated.
+    TooLargeUnauthenticated { size: i32, max: u32 },
 }
 
 impl BadInput {
@@ -25,7 +27,7 @@ impl BadInput {
             BadInput::Tls => 0,
             BadInput::Http => 1,
             BadInput::NotPositive(_) => 2,
-            BadInput::TooLarge { .. } => 3,
+            BadInput::TooLarge { .. } | BadInput::TooLargeUnauthenticated { .. } => 3,
         }
     }
 
@@ -46,6 +48,11 @@ impl fmt::Display for BadInput {
             BadInput::NotPositive(size) => {
                 write!(f, "it announced a request of {size} bytes, which no Kafka client does; check what connects to this port")
             }
+            BadInput::TooLargeUnauthenticated { size, max } => write!(
+                f,
+                "it announced a request of {size} bytes before it was authenticated, more than sasl.server.max.receive.size={max}; \
+                 if it is a Kafka client, check its security.protocol, otherwise check what connects to this port"
+            ),
             BadInput::TooLarge { size, max } => write!(
                 f,
                 "it announced a request of {size} bytes, more than socket.request.max.bytes={max}; if it is a Kafka client that \

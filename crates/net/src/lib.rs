@@ -20,12 +20,12 @@
 //! | file | what |
 //! | --- | --- |
 //! | `server` | start, threads, stop |
-//! | `listener`, `acceptor`, `quotas`, `rate` | binding, accepting, who may connect |
+//! | `listener`, `listeners`, `acceptor`, `quotas`, `ip_rates`, `rate` | binding, accepting, who may connect |
 //! | `worker` | a data thread: its connections, idle sweep, pools |
 //! | `connection`, `replies` | one connection's task; the order of its answers |
 //! | `frame`, `receive` | size prefix and greetings of strangers; receive buffers |
 //! | `response`, `output`, `file_range` | responses, what is still to be sent, `sendfile` and reads |
-//! | `transport` | the system calls |
+//! | `transport`, `tls` | the system calls; TLS over them |
 //! | `memory`, `stats`, `log_limit`, `close` | `queued.max.request.bytes`; counters; restrained warnings; why connections end |
 //!
 //! # Not obvious
@@ -42,7 +42,9 @@ mod context;
 mod error;
 mod file_range;
 mod frame;
+mod ip_rates;
 mod listener;
+mod listeners;
 mod log_limit;
 mod memory;
 mod options;
@@ -55,14 +57,18 @@ mod response;
 mod server;
 mod service;
 mod stats;
+mod tls;
 mod transport;
 mod worker;
 
 pub use context::ConnectionContext;
 pub use error::NetError;
+pub use file_range::read_resident;
+pub use listeners::Listeners;
 pub use options::{ListenerOptions, NetOptions, SecurityProtocol, UNLIMITED};
 pub use quotas::ConnectionQuotas;
 pub use response::{Insert, ResponseFrame};
 pub use server::{BoundServer, SHUTDOWN_GRACE, Server, ServerHandle, ThreadInfo};
 pub use service::{Answer, Reply, Service};
 pub use stats::{NetSnapshot, NetStats};
+pub use tls::{ClientAuth, TlsError, TlsListener, TlsSettings};

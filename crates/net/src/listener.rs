@@ -5,8 +5,29 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use crate::context::ListenerInfo;
 use crate::error::NetError;
 use crate::options::{ListenerOptions, NetOptions};
+
+/// Whether a listener has what its protocol asks for.
+pub(crate) fn check(listener: &ListenerOptions) -> Result<(), NetError> {
+    if listener.protocol.has_tls() == listener.tls.is_some() {
+        return Ok(());
+    }
+    Err(NetError::NoCertificate { listener: listener.name.clone(), protocol: listener.protocol })
+}
+
+/// What is common to the connections of a listener.
+pub(crate) fn info(listener: &ListenerOptions, index: usize, protected: bool) -> ListenerInfo {
+    ListenerInfo {
+        index,
+        name: listener.name.clone(),
+        protocol: listener.protocol,
+        protected,
+        unauthenticated_request_max_bytes: listener.unauthenticated_request_max_bytes,
+        tls: listener.tls.clone(),
+    }
+}
 
 /// Binds and listens. What the accepted sockets need (no delay, keep-alive, buffer sizes) is set on the listening socket, from
 /// which Linux passes it on, so that it costs no system call per connection.

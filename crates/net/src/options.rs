@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::tls::TlsListener;
+
 /// Settings of a [`crate::Server`]. Field names are Kafka's configuration keys in snake case; the defaults are Kafka 4.3's.
 #[derive(Clone, Debug)]
 pub struct NetOptions {
@@ -26,6 +28,9 @@ pub struct NetOptions {
     /// `connections.max.idle.ms`: a connection without a complete request or any progress of an answer for this long is
     /// closed. Negative: never.
     pub connections_max_idle_ms: i64,
+    /// A connection whose client has not authenticated for this long is closed, where the listener asks for it. Not one of Kafka's
+    /// keys: there `connections.max.idle.ms` holds for such connections too. Negative: never.
+    pub authentication_max_ms: i64,
     /// `socket.send.buffer.bytes` (SO_SNDBUF); -1 leaves the operating system's default.
     pub socket_send_buffer_bytes: i32,
     /// `socket.receive.buffer.bytes` (SO_RCVBUF); -1 leaves the operating system's default.
@@ -33,6 +38,10 @@ pub struct NetOptions {
     /// Name of the inter-broker listener. If there are other listeners too, its connections are admitted even when
     /// `max_connections` is reached: the least recently used connection of another listener makes room.
     pub inter_broker_listener_name: Option<String>,
+    /// `quota.window.num`: how many windows rates of connections are measured over.
+    pub quota_window_num: u32,
+    /// `quota.window.size.seconds`: how long each is.
+    pub quota_window_seconds: u32,
 }
 
 impl Default for NetOptions {
@@ -47,9 +56,12 @@ impl Default for NetOptions {
             max_connections_per_ip_overrides: Vec::new(),
             max_connection_creation_rate: UNLIMITED,
             connections_max_idle_ms: 600_000,
+            authentication_max_ms: 60_000,
             socket_send_buffer_bytes: 100 * 1024,
             socket_receive_buffer_bytes: 100 * 1024,
             inter_broker_listener_name: None,
+            quota_window_num: 11,
+            quota_window_seconds: 1,
         }
     }
 }
@@ -68,12 +80,17 @@ pub struct ListenerOptions {
     pub port: u16,
     /// What is spoken here.
     pub protocol: SecurityProtocol,
+    /// What a protocol with TLS presents; nothing for one without.
+    pub tls: Option<TlsListener>,
     /// `socket.listen.backlog.size`.
     pub backlog: i32,
     /// `listener.name.<name>.max.connections`.
     pub max_connections: u32,
     /// `listener.name.<name>.max.connection.creation.rate`, in connections per second.
     pub max_connection_creation_rate: u32,
+    /// `sasl.server.max.receive.size`: the largest frame of a connection that has not authenticated, in bytes; no more than
+    /// `socket.request.max.bytes` counts.
+    pub unauthenticated_request_max_bytes: u32,
 }
 
 impl ListenerOptions {
@@ -84,14 +101,16 @@ impl ListenerOptions {
             host: host.into(),
             port,
             protocol: SecurityProtocol::Plaintext,
+            tls: None,
             backlog: 50,
             max_connections: UNLIMITED,
             max_connection_creation_rate: UNLIMITED,
+            unauthenticated_request_max_bytes: 512 * 1024,
         }
     }
 }
 
-/// Kafka's security protocols. Only [`SecurityProtocol::Plaintext`] can be served yet; the others are refused at start.
+/// Kafka's security protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecurityProtocol {
     /// Unencrypted, unauthenticated.
@@ -105,6 +124,16 @@ pub enum SecurityProtocol {
 }
 
 impl SecurityProtocol {
+    /// Whether clients authenticate by SASL.
+    pub fn has_sasl(self) -> bool {
+        matches!(self, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn has_tls(self) -> bool {
+        matches!(self, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
+    }
+
     /// Kafka's name of the protocol.
     pub fn name(self) -> &'static str {
         match self {

@@ -83,7 +83,7 @@ impl Output {
     pub(crate) fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
-        transport: &Transport,
+        transport: &mut Transport,
         buffers: &FileBuffers,
         stats: &WorkerStats,
         sent: &mut bool,
@@ -109,6 +109,7 @@ impl Output {
             stats.bytes_out.add(n as u64);
             self.advance(n, buffers);
         }
+        ready!(transport.poll_flush(cx)).map_err(SendError::Socket)?;
         if self.pieces.capacity() > SLICES_MAX {
             // A rare burst; an idle connection holds no more than a few hundred bytes.
             self.pieces = VecDeque::new();
@@ -179,7 +180,7 @@ impl Output {
     fn poll_send_window(
         &mut self,
         cx: &mut Context<'_>,
-        transport: &Transport,
+        transport: &mut Transport,
         window: usize,
     ) -> Poll<Result<usize, SendError>> {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];

@@ -4,33 +4,72 @@ use std::time::{Duration, Instant};
 
 use crate::options::UNLIMITED;
 
-/// Seconds of the rate that may come at once. Kafka measures the rate over ten full windows of one second
-/// (`quota.window.num` - 1, `quota.window.size.seconds`), which admits the same burst.
-const BURST_SECONDS: f64 = 10.0;
-/// A single connection waits at most one window.
-const DELAY_MAX: Duration = Duration::from_secs(1);
+/// Over which time a rate is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RateWindow {
+    /// Seconds of the rate that may come at once. Kafka measures the rate over all full windows (`quota.window.num` - 1,
+    /// `quota.window.size.seconds`), which admits the same burst.
+    burst_seconds: f64,
+    /// A single connection waits at most one window.
+    delay_max: Duration,
+}
+
+impl RateWindow {
+    /// `num` windows of `seconds` each.
+    pub(crate) fn new(num: u32, seconds: u32) -> Self {
+        RateWindow {
+            burst_seconds: f64::from(num.saturating_sub(1)) * f64::from(seconds),
+            delay_max: Duration::from_secs(u64::from(seconds)),
+        }
+    }
+}
+
+/// Kafka's defaults.
+impl Default for RateWindow {
+    fn default() -> Self {
+        RateWindow::new(11, 1)
+    }
+}
 
 /// Tokens that flow in at the rate; a connection takes one and waits for it if there is none.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     per_second: u32,
+    window: RateWindow,
     tokens: f64,
     filled_at: Option<Instant>,
 }
 
 impl TokenBucket {
-    pub(crate) fn new(per_second: u32) -> Self {
-        TokenBucket { per_second, tokens: f64::from(per_second) * BURST_SECONDS, filled_at: None }
+    pub(crate) fn new(per_second: u32, window: RateWindow) -> Self {
+        let mut bucket = TokenBucket { per_second, window, tokens: 0.0, filled_at: None };
+        bucket.tokens = bucket.burst();
+        bucket
+    }
+
+    /// Most tokens that are saved.
+    fn burst(&self) -> f64 {
+        match self.per_second {
+            0 => 0.0,
+            // With one window only, there is no burst, but also no token to begin with.
+            rate => (f64::from(rate) * self.window.burst_seconds).max(1.0),
+        }
     }
 
     /// Changes the rate; what has been saved is kept within the new burst.
     pub(crate) fn set_rate(&mut self, per_second: u32) {
         if self.per_second >= UNLIMITED {
-            *self = TokenBucket::new(per_second);
+            *self = TokenBucket::new(per_second, self.window);
         } else {
             self.per_second = per_second;
-            self.tokens = self.tokens.min(f64::from(per_second) * BURST_SECONDS);
+            self.tokens = self.tokens.min(self.burst());
         }
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let elapsed = self.filled_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.filled_at = Some(now);
+        self.tokens = (self.tokens + elapsed.as_secs_f64() * f64::from(self.per_second)).min(self.burst());
     }
 
     /// Takes a token at `now` and says how long the taker has to wait for it.
@@ -38,18 +77,50 @@ impl TokenBucket {
         if self.per_second >= UNLIMITED {
             return Duration::ZERO;
         }
-        let rate = f64::from(self.per_second);
-        let elapsed = self.filled_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        self.filled_at = Some(now);
-        self.tokens = (self.tokens + elapsed.as_secs_f64() * rate).min(rate * BURST_SECONDS) - 1.0;
+        self.fill(now);
+        self.tokens -= 1.0;
         if self.tokens >= 0.0 {
             return Duration::ZERO;
         }
         if self.per_second == 0 {
             self.tokens = 0.0;
-            return DELAY_MAX;
+            return self.window.delay_max;
         }
-        Duration::from_secs_f64(-self.tokens / rate).min(DELAY_MAX)
+        self.delay(-self.tokens)
+    }
+
+    /// Takes a token, if there is one.
+    ///
+    /// # Errors
+    /// The time until there is one.
+    pub(crate) fn try_take(&mut self, now: Instant) -> Result<(), Duration> {
+        if self.per_second >= UNLIMITED {
+            return Ok(());
+        }
+        self.fill(now);
+        if self.tokens < 1.0 {
+            return Err(self.delay(1.0 - self.tokens));
+        }
+        self.tokens -= 1.0;
+        Ok(())
+    }
+
+    /// Puts back a token that was not used.
+    pub(crate) fn give_back(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(self.burst());
+    }
+
+    /// Whether nothing is used up, so that a new bucket would say the same.
+    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.tokens >= self.burst()
+    }
+
+    fn delay(&self, missing: f64) -> Duration {
+        match self.per_second {
+            0 => self.window.delay_max,
+            rate => Duration::from_secs_f64(missing / f64::from(rate)).min(self.window.delay_max),
+        }
     }
 }
 
@@ -60,7 +131,7 @@ mod tests {
     #[test]
     fn burst_then_the_rate() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::new(20);
+        let mut bucket = TokenBucket::new(20, RateWindow::default());
         for _ in 0..200 {
             assert_eq!(bucket.take(start), Duration::ZERO);
         }
@@ -76,14 +147,14 @@ mod tests {
     #[test]
     fn unlimited_and_zero() {
         let now = Instant::now();
-        assert_eq!(TokenBucket::new(UNLIMITED).take(now), Duration::ZERO);
-        assert_eq!(TokenBucket::new(0).take(now), DELAY_MAX);
+        assert_eq!(TokenBucket::new(UNLIMITED, RateWindow::default()).take(now), Duration::ZERO);
+        assert_eq!(TokenBucket::new(0, RateWindow::default()).take(now), Duration::from_secs(1));
     }
 
     #[test]
     fn a_new_rate_holds_at_once() {
         let now = Instant::now();
-        let mut bucket = TokenBucket::new(UNLIMITED);
+        let mut bucket = TokenBucket::new(UNLIMITED, RateWindow::default());
         bucket.take(now);
         bucket.set_rate(1);
         for _ in 0..10 {

@@ -114,6 +114,11 @@ impl ReceiveBuffer {
         }
     }
 
+    /// The largest frame from now on.
+    pub(crate) fn set_max(&mut self, max: u32) {
+        self.max = max;
+    }
+
     /// Bytes received and not handed up.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::close::{CloseReason, panic_message};
 use crate::memory::Charge;
@@ -34,6 +35,8 @@ enum Slot {
     /// The charge is held until the answer is there; last, the request's size in bytes.
     Waiting(Pin<Box<dyn Future<Output = Answer>>>, #[allow(dead_code)] Charge, usize),
     Ready(ResponseFrame),
+    /// A response, and the end of the connection behind it.
+    Last(ResponseFrame, String),
     Silent,
     Close(CloseReason),
 }
@@ -62,7 +65,7 @@ impl Replies {
     pub(crate) fn has_room(&self) -> bool {
         self.slots.len() < UNANSWERED_MAX
             && self.waiting_bytes < WAITING_BYTES_MAX
-            && !matches!(self.slots.back(), Some(Slot::Close(_)))
+            && !matches!(self.slots.back(), Some(Slot::Close(_) | Slot::Last(..)))
     }
 
     /// Adds the reply to the request of `bytes` that came after all others.
@@ -78,7 +81,7 @@ impl Replies {
                 self.waiting_bytes += bytes;
                 self.unpolled += 1;
             }
-            Reply::None => {}
+            Reply::None | Reply::Pause(_) => {}
             Reply::Close(reason) => self.push_close(CloseReason::Service(reason)),
         }
     }
@@ -88,12 +91,13 @@ impl Replies {
         self.slots.push_back(Slot::Close(reason));
     }
 
-    /// Polls all waiting answers, or only those that never were. `ready` sees each response that has come.
+    /// Polls all waiting answers, or only those that never were. `mute` hears of each pause
+    /// of reading that comes with an answer.
     pub(crate) fn poll_waiting(
         &mut self,
         cx: &mut Context<'_>,
         only_new: bool,
-        mut ready: impl FnMut(&ResponseFrame),
+        mut mute: impl FnMut(Option<Duration>),
     ) {
         if self.waiting == 0 || (only_new && self.unpolled == 0) {
             return;
@@ -109,11 +113,19 @@ impl Replies {
             let done = match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
                 Ok(Poll::Pending) => continue,
                 Ok(Poll::Ready(Answer::Frame(frame))) => {
-                    ready(&frame);
+                    mute(frame.mute_for);
                     self.ready_bytes += frame.len();
                     Slot::Ready(frame)
                 }
+                Ok(Poll::Ready(Answer::Last(frame, reason))) => {
+                    self.ready_bytes += frame.len();
+                    Slot::Last(frame, reason)
+                }
                 Ok(Poll::Ready(Answer::None)) => Slot::Silent,
+                Ok(Poll::Ready(Answer::Pause(duration))) => {
+                    mute(Some(duration));
+                    Slot::Silent
+                }
                 Ok(Poll::Ready(Answer::Close(reason))) => Slot::Close(CloseReason::Service(reason)),
                 Err(panic) => Slot::Close(CloseReason::Panic(panic_message(&*panic))),
             };
@@ -134,6 +146,12 @@ impl Replies {
             match self.slots.pop_front() {
                 Some(Slot::Ready(frame)) => {
                     self.ready_bytes = self.ready_bytes.saturating_sub(frame.len());
+                    return Next::Frame(frame);
+                }
+                Some(Slot::Last(frame, reason)) => {
+                    // What was asked for behind it is not answered.
+                    *self = Replies::default();
+                    self.push_close(CloseReason::Service(reason));
                     return Next::Frame(frame);
                 }
                 Some(Slot::Close(reason)) => {

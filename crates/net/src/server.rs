@@ -12,13 +12,14 @@ use socket2::Socket;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 
-use crate::acceptor::{Acceptor, WorkerLink};
+use crate::acceptor::{Acceptor, ListenerChange, WorkerLink};
 use crate::close;
 use crate::context::ListenerInfo;
 use crate::error::NetError;
 use crate::listener;
+use crate::listeners::Listeners;
 use crate::memory::QueuedBytes;
-use crate::options::{NetOptions, SecurityProtocol};
+use crate::options::NetOptions;
 use crate::quotas::ConnectionQuotas;
 use crate::service::Service;
 use crate::stats::NetStats;
@@ -49,7 +50,7 @@ pub struct BoundServer {
 /// A running server. Dropping it stops the server without waiting for anything.
 #[derive(Debug)]
 pub struct ServerHandle {
-    addresses: Vec<(String, SocketAddr)>,
+    listeners: Listeners,
     quotas: Arc<ConnectionQuotas>,
     stats: Arc<NetStats>,
     /// Set to the time when everything has to be closed.
@@ -81,21 +82,11 @@ impl Server {
             if !names.insert(listener.name.as_str()) {
                 return Err(NetError::DuplicateListener(listener.name.clone()));
             }
-            if listener.protocol != SecurityProtocol::Plaintext {
-                return Err(NetError::UnsupportedProtocol {
-                    listener: listener.name.clone(),
-                    protocol: listener.protocol,
-                });
-            }
+            listener::check(listener)?;
         }
         let infos = (0..).zip(&options.listeners).map(|(index, listener)| {
             let inter_broker = options.inter_broker_listener_name.as_ref() == Some(&listener.name);
-            Arc::new(ListenerInfo {
-                index,
-                name: listener.name.clone(),
-                protocol: listener.protocol,
-                protected: inter_broker && options.listeners.len() > 1,
-            })
+            Arc::new(listener::info(listener, index, inter_broker && options.listeners.len() > 1))
         });
         let infos: Vec<_> = infos.collect();
         let quotas = ConnectionQuotas::new(&options, &infos)?;
@@ -144,6 +135,7 @@ impl BoundServer {
             settings: Settings {
                 socket_request_max_bytes: self.options.socket_request_max_bytes.min(i32::MAX as u32),
                 connections_max_idle_ms: self.options.connections_max_idle_ms,
+                authentication_max_ms: self.options.authentication_max_ms,
             },
             stats: Arc::new(NetStats::new(count)),
             log_limit: Arc::new(close::log_limit()),
@@ -165,20 +157,29 @@ impl BoundServer {
             )?);
         }
         let acceptor = Acceptor::new(self.quotas.clone(), shared.stats.clone(), workers);
-        start_acceptor(acceptor, self.sockets, stopped, ended_sender)?;
-        Ok(ServerHandle { addresses: self.addresses, quotas: self.quotas, stats: shared.stats, stop, ended })
+        // Changes are as rare as alterations of the configuration, and none may wait.
+        #[allow(clippy::disallowed_methods)]
+        let (changes, changed) = mpsc::unbounded_channel();
+        start_acceptor(acceptor, self.sockets, changed, stopped, ended_sender)?;
+        let listeners = Listeners::new(self.options, self.addresses, self.quotas.clone(), changes);
+        Ok(ServerHandle { listeners, quotas: self.quotas, stats: shared.stats, stop, ended })
     }
 }
 
 impl ServerHandle {
-    /// Name and bound address of each listener, in the order given.
-    pub fn addresses(&self) -> &[(String, SocketAddr)] {
-        &self.addresses
+    /// Name and bound address of each listener, in the order given; those that came later are last.
+    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+        self.listeners.addresses()
     }
 
     /// Bound address of the listener of that name.
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.addresses.iter().find(|(name, _)| name == listener).map(|(_, address)| *address)
+        self.addresses().into_iter().find(|(name, _)| name == listener).map(|(_, address)| address)
+    }
+
+    /// Opens and closes listeners.
+    pub fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// The connection limits, which can be changed at any time.
@@ -255,6 +256,7 @@ fn start_worker(
 fn start_acceptor(
     acceptor: Arc<Acceptor>,
     sockets: Vec<(Socket, Arc<ListenerInfo>)>,
+    changes: mpsc::UnboundedReceiver<ListenerChange>,
     mut stop: watch::Receiver<Option<Instant>>,
     ended: std_mpsc::SyncSender<()>,
 ) -> Result<(), NetError> {
@@ -262,7 +264,7 @@ fn start_acceptor(
     let run = move || {
         let _ended = ended;
         let stopped = async move { stop.changed().await };
-        if let Err(error) = runtime.block_on(acceptor.run(sockets, stopped)) {
+        if let Err(error) = runtime.block_on(acceptor.run(sockets, changes, stopped)) {
             tracing::error!(%error, "the acceptor failed; no more connections are accepted");
         }
     };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -36,6 +37,8 @@ pub enum Reply {
     Later(Pin<Box<dyn Future<Output = Answer>>>),
     /// There is no answer (a Produce with acks=0).
     None,
+    /// There is no answer either, and nothing more is read from the connection for this long.
+    Pause(Duration),
     /// Send the earlier answers, then close; the reason goes to the log.
     Close(String),
 }
@@ -53,6 +56,7 @@ impl fmt::Debug for Reply {
             Reply::Now(frame) => f.debug_tuple("Now").field(frame).finish(),
             Reply::Later(_) => f.write_str("Later"),
             Reply::None => f.write_str("None"),
+            Reply::Pause(duration) => f.debug_tuple("Pause").field(duration).finish(),
             Reply::Close(reason) => f.debug_tuple("Close").field(reason).finish(),
         }
     }
@@ -65,6 +69,10 @@ pub enum Answer {
     Frame(ResponseFrame),
     /// Without one.
     None,
+    /// Without one, and nothing more is read from the connection for this long.
+    Pause(Duration),
+    /// With a response after which the connection ends; the reason goes to the log.
+    Last(ResponseFrame, String),
     /// With the end of the connection, after the earlier answers.
     Close(String),
 }

@@ -22,6 +22,8 @@ pub struct NetSnapshot {
     pub rejected: u64,
     /// Connections that had to wait for `max.connection.creation.rate`.
     pub throttled: u64,
+    /// Connections closed unserved because their address opens them too fast.
+    pub throttled_by_ip: u64,
     /// Times an acceptor had to wait for a slot under `max.connections`.
     pub blocked: u64,
     /// Complete requests received.
@@ -53,6 +55,7 @@ pub(crate) struct AcceptStats {
     pub(crate) accepted: Counter,
     pub(crate) rejected: Counter,
     pub(crate) throttled: Counter,
+    pub(crate) throttled_by_ip: Counter,
     pub(crate) blocked: Counter,
 }
 
@@ -106,6 +109,7 @@ impl NetStats {
             accepted: self.accepts.accepted.load(),
             rejected: self.accepts.rejected.load(),
             throttled: self.accepts.throttled.load(),
+            throttled_by_ip: self.accepts.throttled_by_ip.load(),
             blocked: self.accepts.blocked.load(),
             requests: sum(|w| w.requests.load()),
             responses: sum(|w| w.responses.load()),

@@ -23,6 +23,7 @@ use crate::quotas::Permit;
 use crate::receive::ReceivePool;
 use crate::service::Service;
 use crate::stats::{NetStats, WorkerStats};
+use crate::tls::{self, HandshakeGate};
 use crate::transport::Transport;
 
 /// The settings that connections look at.
@@ -30,6 +31,7 @@ use crate::transport::Transport;
 pub(crate) struct Settings {
     pub(crate) socket_request_max_bytes: u32,
     pub(crate) connections_max_idle_ms: i64,
+    pub(crate) authentication_max_ms: i64,
 }
 
 /// What all threads of a server share.
@@ -48,6 +50,8 @@ pub(crate) enum Message {
     Accepted(Accepted),
     /// Close the least recently used connection of an unprotected listener.
     EvictOne,
+    /// Close the connections of the listener with this index.
+    CloseListener(usize),
 }
 
 /// A new connection on its way to its thread.
@@ -99,6 +103,7 @@ pub(crate) struct Worker {
     pub(crate) queued: Arc<QueuedBytes>,
     pub(crate) receive_pool: RefCell<ReceivePool>,
     pub(crate) file_buffers: FileBuffers,
+    handshakes: Rc<HandshakeGate>,
     /// Set once: no more requests are called.
     pub(crate) draining: Cell<bool>,
     stats: Arc<NetStats>,
@@ -127,6 +132,7 @@ impl Worker {
             queued: shared.queued,
             receive_pool: RefCell::default(),
             file_buffers: FileBuffers::default(),
+            handshakes: HandshakeGate::new(),
             draining: Cell::new(false),
             stats: shared.stats,
             log_limit: shared.log_limit,
@@ -144,7 +150,11 @@ impl Worker {
         mut inbox: mpsc::Receiver<Message>,
         mut stop: watch::Receiver<Option<std::time::Instant>>,
     ) {
-        let (period, idle_ticks) = sweep_plan(self.settings.connections_max_idle_ms);
+        let Settings { connections_max_idle_ms: idle_ms, authentication_max_ms, .. } = self.settings;
+        let period = sweep_period(idle_ms).min(sweep_period(authentication_max_ms));
+        let (idle_ticks, authentication_ticks) =
+            (ticks(idle_ms, period), ticks(authentication_max_ms, period));
+        tokio::task::spawn_local(self.handshakes.clone().renew());
         let mut sweep = tokio::time::interval(period);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -153,9 +163,10 @@ impl Worker {
                 message = inbox.recv() => match message {
                     Some(Message::Accepted(accepted)) => self.accept(accepted),
                     Some(Message::EvictOne) => self.evict_one(),
+                    Some(Message::CloseListener(index)) => self.close_listener(index),
                     None => break,
                 },
-                _ = sweep.tick() => self.sweep(idle_ticks),
+                _ = sweep.tick() => self.sweep(idle_ticks, authentication_ticks),
             }
         }
         let deadline = stop.borrow().map_or_else(Instant::now, Instant::from);
@@ -179,7 +190,8 @@ impl Worker {
 
     fn accept(self: &Rc<Self>, accepted: Accepted) {
         let Accepted { id, socket, peer_addr, listener, permit, place } = accepted;
-        let opened = Transport::new(socket).and_then(|transport| Ok((transport.local_addr()?, transport)));
+        let opened = Transport::new(socket, listener.tls.as_ref(), &self.handshakes)
+            .and_then(|transport| Ok((transport.local_addr()?, transport)));
         match opened {
             Ok((local_addr, transport)) => {
                 let local_addr = SocketAddr::new(local_addr.ip().to_canonical(), local_addr.port());
@@ -196,6 +208,7 @@ impl Worker {
     /// Notes a new connection and tells the service.
     pub(crate) fn open(&self, context: &Rc<ConnectionContext>, handle: &Rc<ConnectionHandle>) {
         self.touch(handle);
+        handle.opened_tick.set(self.tick.get());
         self.connections.borrow_mut().insert(context.id(), handle.clone());
         self.stats().opened.add(1);
         self.guarded("connected", || self.service.connected(context));
@@ -234,16 +247,19 @@ impl Worker {
         reason.report(context, self.settings.connections_max_idle_ms, &self.log_limit, self.stats());
     }
 
-    /// Closes what was idle for `idle_ticks` sweeps, and gives unused buffers back.
-    fn sweep(&self, idle_ticks: Option<u64>) {
+    /// Closes what was idle for `idle_ticks` sweeps or nobody's for `authentication_ticks`, and gives unused buffers back.
+    fn sweep(&self, idle_ticks: Option<u64>, authentication_ticks: Option<u64>) {
         let tick = self.tick.get() + 1;
         self.tick.set(tick);
         self.receive_pool.borrow_mut().trim();
         self.file_buffers.trim();
-        let Some(idle_ticks) = idle_ticks else { return };
+        tls::trim();
+        let is_over = |since: u64, ticks: Option<u64>| ticks.is_some_and(|ticks| tick - since > ticks);
         for handle in self.connections.borrow().values() {
-            if tick - handle.active_tick.get() > idle_ticks {
+            if is_over(handle.active_tick.get(), idle_ticks) {
                 handle.kill(Kill::Idle);
+            } else if !handle.is_authenticated() && is_over(handle.opened_tick.get(), authentication_ticks) {
+                handle.kill(Kill::Unauthenticated);
             }
         }
     }
@@ -256,18 +272,27 @@ impl Worker {
         }
     }
 
+    fn close_listener(&self, index: usize) {
+        let connections = self.connections.borrow();
+        let those = connections.values().filter(|handle| handle.listener_index() == index);
+        those.for_each(|handle| handle.kill(Kill::ListenerClosed));
+    }
+
     fn handles(&self) -> Vec<Rc<ConnectionHandle>> {
         self.connections.borrow().values().cloned().collect()
     }
 }
 
-/// Time between sweeps, and how many of them make a connection idle.
-fn sweep_plan(idle_ms: i64) -> (Duration, Option<u64>) {
-    let Ok(idle_ms) = u64::try_from(idle_ms) else { return (SWEEP_MAX, None) };
-    let idle = Duration::from_millis(idle_ms);
-    let period = (idle / SWEEPS_PER_IDLE as u32).clamp(SWEEP_MIN, SWEEP_MAX);
-    let ticks = idle.as_millis().div_ceil(period.as_millis());
-    (period, Some(u64::try_from(ticks).unwrap_or(u64::MAX)))
+/// Time between sweeps that find out in time what has lasted for `max_ms`; negative: nothing does.
+fn sweep_period(max_ms: i64) -> Duration {
+    let Ok(max_ms) = u64::try_from(max_ms) else { return SWEEP_MAX };
+    (Duration::from_millis(max_ms) / SWEEPS_PER_IDLE as u32).clamp(SWEEP_MIN, SWEEP_MAX)
+}
+
+/// How many sweeps a time takes; `None` for one that never ends.
+fn ticks(max_ms: i64, period: Duration) -> Option<u64> {
+    let max = u128::from(u64::try_from(max_ms).ok()?);
+    Some(u64::try_from(max.div_ceil(period.as_millis().max(1))).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -276,11 +301,13 @@ mod tests {
 
     #[test]
     fn sweeps_are_rare_but_often_enough() {
-        assert_eq!(sweep_plan(600_000), (Duration::from_secs(10), Some(60)));
-        assert_eq!(sweep_plan(1000), (Duration::from_millis(250), Some(4)));
-        assert_eq!(sweep_plan(1), (SWEEP_MIN, Some(1)));
-        assert_eq!(sweep_plan(0), (SWEEP_MIN, Some(0)));
-        assert_eq!(sweep_plan(-1), (SWEEP_MAX, None));
-        assert_eq!(sweep_plan(i64::MAX).0, SWEEP_MAX);
+        let plan = |ms| (sweep_period(ms), ticks(ms, sweep_period(ms)));
+        assert_eq!(plan(600_000), (Duration::from_secs(10), Some(60)));
+        assert_eq!(plan(1000), (Duration::from_millis(250), Some(4)));
+        assert_eq!(plan(1), (SWEEP_MIN, Some(1)));
+        assert_eq!(plan(0), (SWEEP_MIN, Some(0)));
+        assert_eq!(plan(-1), (SWEEP_MAX, None));
+        assert_eq!(plan(i64::MAX).0, SWEEP_MAX);
+        assert_eq!(ticks(600_000, sweep_period(1000)), Some(2400));
     }
 }

@@ -6,16 +6,19 @@
 //! - [`Reader`] and [`Writer`]: primitive types; strings, bytes and records are slices of the frame.
 //! - [`records`]: record batches (format v2): view, validation, builder, compression.
 //! - [`schema`]: the same schema at run time, to print any message as JSON.
+//! - [`base64`]: bytes as text, for all crates.
 //!
 //! *Invariant:* nothing is allocated by a length that a stranger sent before it has been checked against
 //! the bytes that are left.
 
+pub mod base64;
 mod error_code;
 mod message;
 #[path = "generated/mod.rs"]
 #[allow(missing_docs, dead_code, unused_mut, clippy::all)]
 #[rustfmt::skip]
 pub mod messages;
+pub mod otlp;
 mod reader;
 pub mod records;
 pub mod schema;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::{ApiKey, DecodeError, EncodeError, Reader, Writer};
 
 /// A message of the schema: a request, a response, a header or a record.
-pub trait Message: Sized + Clone + Default {
+pub trait Message: Sized + Clone + Default + Send + Sync + 'static {
     /// Kafka's name.
     const NAME: &'static str;
     /// First version.
@@ -26,6 +26,14 @@ pub trait Message: Sized + Clone + Default {
     /// # Errors
     /// When the version can't carry what the message holds.
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError>;
+
+    /// Shows every error code of a response, 0 for none included; other messages have none
+    /// (`AbstractResponse.errorCounts`).
+    fn error_codes(&self, _visit: &mut impl FnMut(i16)) {}
+
+    /// Tells the client in a response for how long it was throttled; other messages, and responses without such a field,
+    /// can't say it (`AbstractResponse.maybeSetThrottleTimeMs`).
+    fn set_throttle_time_ms(&mut self, _throttle_time_ms: i32) {}
 }
 
 /// A request of the protocol.

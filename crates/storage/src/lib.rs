@@ -57,8 +57,8 @@ pub use context::{ContextOptions, StorageContext};
 pub use error::{StorageError, StorageResult};
 pub use leader_epochs::EpochEntry;
 pub use log::{
-    ActiveProducer, AppendError, AppendInfo, AppendOptions, FoundOffset, OpenOptions, PartitionLog, ReadData,
-    ReadError, special_timestamp,
+    ActiveProducer, AppendError, AppendInfo, AppendOptions, Appended, FoundOffset, OpenOptions, PartitionLog,
+    ReadData, ReadError, special_timestamp,
 };
 pub use log_dir::{LogDir, OnOffline};
 pub use manager::{

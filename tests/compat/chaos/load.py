@@ -17,7 +17,7 @@ stopped = []
 
 
 def produce(kind, bootstrap, topic, name, log):
-    config = {"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 2, "message.timeout.ms": 300_000, "socket.timeout.ms": 5000, "reconnect.backoff.ms": 20,
+    config = {"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 2, "message.timeout.ms": 300_000, "socket.timeout.ms": 60_000, "reconnect.backoff.ms": 20,
               "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20, "retry.backoff.max.ms": 200, "queue.buffering.max.messages": 1000, "compression.type": random.choice(["none", "lz4", "zstd"]), "batch.num.messages": 50}
     if kind == "idempotent":
         config["enable.idempotence"] = True
@@ -40,12 +40,12 @@ def produce(kind, bootstrap, topic, name, log):
             p.poll(0)
             if n % 20 == 0:
                 time.sleep(0.01)
-        left = p.flush(60)
+        left = p.flush(240)
         out.write(f"E {n} {left}\n")
 
 
 def read(bootstrap, topic, name, log):
-    c = Consumer({"bootstrap.servers": bootstrap, "group.id": name, "enable.auto.commit": False, "auto.offset.reset": "earliest", "socket.timeout.ms": 5000, "reconnect.backoff.ms": 20,
+    c = Consumer({"bootstrap.servers": bootstrap, "group.id": name, "enable.auto.commit": False, "auto.offset.reset": "earliest", "socket.timeout.ms": 60_000, "reconnect.backoff.ms": 20,
                   "reconnect.backoff.max.ms": 100, "fetch.error.backoff.ms": 20})
     partitions = [TopicPartition(topic, p, 0) for p in range(PARTITIONS)]
     c.assign(partitions)

@@ -87,9 +87,9 @@ def run(ctx) -> Result:
     python = venv("python", HERE.parent / "python/requirements.txt") / "bin/python"
     seed = random.randrange(1 << 32)
     dice = random.Random(seed)
-    b = ctx.broker(properties={"log.segment.bytes": "1048576", "log.index.interval.bytes": "1024", "offsets.topic.num.partitions": "4"}, start_timeout_s=60).start()
-    code = f"from confluent_kafka.admin import AdminClient, NewTopic; a = AdminClient({{'bootstrap.servers': '{b.bootstrap}'}}); a.create_topics([NewTopic('{TOPIC}', {PARTITIONS}, 1)])['{TOPIC}'].result(30)"
-    ctx.run("create-topic", [python, "-c", code], 60, check=True)
+    b = ctx.broker(properties={"log.segment.bytes": "1048576", "log.index.interval.bytes": "1024", "offsets.topic.num.partitions": "4"}).start()
+    code = f"from confluent_kafka.admin import AdminClient, NewTopic; a = AdminClient({{'bootstrap.servers': '{b.bootstrap}'}}); a.create_topics([NewTopic('{TOPIC}', {PARTITIONS}, 1)])['{TOPIC}'].result(120)"
+    ctx.run("create-topic", [python, "-c", code], 240, check=True)
     actors = {}
     for kind, name in [("idempotent", "one"), ("idempotent", "two"), ("plain", "three"), ("reader", "four")]:
         out = open(ctx.work / f"{name}.out", "wb")
@@ -112,14 +112,14 @@ def run(ctx) -> Result:
             p.terminate()
         for name, (_, p) in actors.items():
             try:
-                r.check(f"{name}: ends when asked", p.wait(90) == 0, f"exit code {p.returncode}")
+                r.check(f"{name}: ends when asked", p.wait(300) == 0, f"exit code {p.returncode}")
             except subprocess.TimeoutExpired:
                 programs.end_group(p)
-                r.fail(f"{name}: ends when asked", "still there after 90 s")
+                r.fail(f"{name}: ends when asked", "still there after 300 s")
     r.check(f"killed {rounds} times", done == rounds, f"{done} times")
     if b.alive():
         dump = ctx.work / "dump.bin"
-        rc, text = ctx.run("dump", [python, dump_file.PROGRAM, b.bootstrap, TOPIC, dump], 330)
+        rc, text = ctx.run("dump", [python, dump_file.PROGRAM, b.bootstrap, TOPIC, dump], 1000)
         if r.check("all partitions are read to their ends", rc == 0, text[-300:]):
             logs = contents(dump)
             for name, (kind, _) in actors.items():

@@ -33,7 +33,7 @@ class Worker:
         self.port, self.log, self.name = free_port(), ctx.work / f"{name}.log", name
         config = properties(ctx.work / f"{name}.properties", {
             "bootstrap.servers": bootstrap, "key.converter": STRING, "value.converter": STRING, "listeners": f"http://{HOST}:{self.port}", "rest.advertised.host.name": HOST,
-            "offset.flush.interval.ms": "500", "task.shutdown.graceful.timeout.ms": "3000", "plugin.discovery": "service_load", "plugin.path": kafka_dist.applications(),
+            "offset.flush.interval.ms": "500", "task.shutdown.graceful.timeout.ms": "60000", "offset.flush.timeout.ms": "60000", "plugin.discovery": "service_load", "plugin.path": kafka_dist.applications(),
             "connector.client.config.override.policy": "All",
             **{f"{c}reconnect.backoff.max.ms": "300" for c in ("", "producer.", "consumer.", "admin.")}, **more})
         main = "ConnectStandalone" if connectors else "ConnectDistributed"
@@ -47,7 +47,7 @@ class Worker:
     def stop(self) -> bool:
         self.process.terminate()
         try:
-            self.process.wait(40)
+            self.process.wait(180)
             return True
         except subprocess.TimeoutExpired:
             programs.end_group(self.process)
@@ -62,7 +62,7 @@ class Worker:
         """The answer of the REST interface; None when it has none yet."""
         q = urllib.request.Request(f"http://{HOST}:{self.port}{path}", method="PUT" if put else "GET", data=json.dumps(put).encode() if put else None, headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(q, timeout=30) as a:
+            with urllib.request.urlopen(q, timeout=120) as a:
                 return json.loads(a.read())
         except (urllib.error.URLError, OSError, ValueError):
             return None
@@ -72,7 +72,7 @@ class Worker:
         return bool(s) and s["connector"]["state"] == "RUNNING" and bool(s["tasks"]) and all(t["state"] == "RUNNING" for t in s["tasks"])
 
 
-def wait(what: str, ok, workers, seconds=60):
+def wait(what: str, ok, workers, seconds=300):
     until = time.monotonic() + seconds
     while not ok():
         for w in workers:
@@ -104,7 +104,7 @@ class Lines:
         return self.sink.read_text().splitlines()
 
     def in_topic(self, topic: str) -> list:
-        out = subprocess.run([self.python, TOPICS, "read", self.bootstrap, topic], stdout=subprocess.PIPE, check=True, timeout=60).stdout
+        out = subprocess.run([self.python, TOPICS, "read", self.bootstrap, topic], stdout=subprocess.PIPE, check=True, timeout=300).stdout
         return [json.loads(x)[4] for x in out.splitlines()]
 
 
@@ -134,7 +134,7 @@ def standalone(ctx) -> Result:
                 wait(f"part {part}", lambda: len(lines.came_out()) >= lines.n, [w])
                 lines.add(100)
                 wait(f"part {part}, while it runs", lambda: len(lines.came_out()) >= lines.n, [w])
-                r.check(f"stops when asked ({part})", w.stop(), "still there after 40 s")
+                r.check(f"stops when asked ({part})", w.stop(), "still there after 180 s")
             r.check("each line once and in order", lines.came_out() == lines.all(), f"{len(lines.came_out())} lines of {lines.n}")
             w.start()
             lines.add(100)
@@ -157,15 +157,15 @@ def distributed(ctx) -> Result:
         if ctx.lacks(r, b, "AddPartitionsToTxn"):
             return r
         lines = Lines(ctx, b.bootstrap)
-        more = {"group.id": "connect", "exactly.once.source.support": "enabled", "session.timeout.ms": 3000, "heartbeat.interval.ms": 500, "scheduled.rebalance.max.delay.ms": 0,
-                "rebalance.timeout.ms": 5000, "worker.unsync.backoff.ms": 500, "offset.storage.partitions": 3, "status.storage.partitions": 1,
+        more = {"group.id": "connect", "exactly.once.source.support": "enabled", "session.timeout.ms": 10000, "heartbeat.interval.ms": 500, "scheduled.rebalance.max.delay.ms": 0,
+                "rebalance.timeout.ms": 20000, "task.shutdown.graceful.timeout.ms": 10000, "worker.unsync.backoff.ms": 500, "offset.storage.partitions": 3, "status.storage.partitions": 1,
                 **{f"{kind}.storage.{k}": v for kind in ("config", "offset", "status") for k, v in (("topic", f"connect-{kind}"), ("replication.factor", 1))}}
         workers = [Worker(ctx, f"worker-{i}", b.bootstrap, more) for i in (1, 2)]
         one, two = workers
         source = {"connector.class": SOURCE, "tasks.max": "1", "file": str(lines.source), "topic": "lines", "exactly.once.support": "required", "transaction.boundary": "poll",
-                  "producer.override.transaction.timeout.ms": "5000"}
+                  "producer.override.transaction.timeout.ms": "15000"}
         sink = {"connector.class": SINK, "tasks.max": "1", "file": str(lines.sink), "topics": "lines", "consumer.override.isolation.level": "read_committed",
-                "consumer.override.session.timeout.ms": "3000", "consumer.override.heartbeat.interval.ms": "500"}
+                "consumer.override.session.timeout.ms": "10000", "consumer.override.heartbeat.interval.ms": "500"}
 
         def all_out():
             return set(lines.came_out()) == set(lines.all())
@@ -186,13 +186,13 @@ def distributed(ctx) -> Result:
                     time.sleep(0.1)
                     if n == 4:
                         act()
-                wait(f"all lines after {what}", all_out, workers, 90)
+                wait(f"all lines after {what}", all_out, workers)
             got = lines.in_topic("lines")
             r.check("committed readers see each line once, in order", got == lines.all(), f"{len(got)} of {lines.n}: {[x for x in got if got.count(x) > 1][:3]}")
             r.check("the sink has every line", all_out())
             wait("both run again", lambda: two.runs("source") and two.runs("sink"), workers)
             for w in workers:
-                r.check(f"{w.name} stops when asked", w.stop(), "still there after 40 s")
+                r.check(f"{w.name} stops when asked", w.stop(), "still there after 180 s")
 
         guarded(r, workers, body)
     return r

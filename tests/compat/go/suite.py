@@ -49,8 +49,8 @@ def own(package: str):
         ctx.run("compile", ["go", "test", "-c", "-o", binary, f"./{package}"], 900, cwd=HERE, check=True)
         with ctx.clean_broker(r, properties=PROPERTIES) as b:
             only = ["-test.run", ctx.options.only] if ctx.options.only else []
-            argv = ["go", "tool", "test2json", "-t", binary, "-test.v=test2json", "-test.timeout=15m", *only]
-            rc, text = ctx.run("test", argv, 960, cwd=ctx.work, env={"OTTLA_COMPAT_BOOTSTRAP": b.bootstrap})
+            argv = ["go", "tool", "test2json", "-t", binary, "-test.v=test2json", "-test.timeout=40m", *only]
+            rc, text = ctx.run("test", argv, 2460, cwd=ctx.work, env={"OTTLA_COMPAT_BOOTSTRAP": b.bootstrap})
             r.merge(from_go(text, rc))
         return r
 
@@ -85,8 +85,8 @@ def theirs(module: str, package: str):
             left_out = {name: reason for name, (reason, api) in LATER.items() if api is None or API_KEYS[api] not in offered}
             env = {"KGO_SEEDS": b.bootstrap, "KGO_TEST_RF": 1, "KGO_TEST_RECORDS": RECORDS_FULL if ctx.options.full else RECORDS, "KGO_LOG_LEVEL": "none"}
             only = ["-test.run", ctx.options.only] if ctx.options.only else []
-            argv = ["go", "tool", "test2json", "-t", binary, "-test.v=test2json", "-test.timeout=20m", "-test.skip", "|".join(left_out), *only]
-            rc, text = ctx.run("test", argv, 1260, cwd=source / package.removeprefix("./"), env=env)
+            argv = ["go", "tool", "test2json", "-t", binary, "-test.v=test2json", "-test.timeout=40m", "-test.skip", "|".join(left_out), *only]
+            rc, text = ctx.run("test", argv, 2460, cwd=source / package.removeprefix("./"), env=env)
             r.merge(from_go(text, rc))
         if module == KGO:
             for name, reason in left_out.items():

@@ -42,7 +42,8 @@ class BrokerFailed(Exception):
 class Broker:
     """A node that is broker and controller. `folder` holds server.properties, data folder(s) and process.log."""
 
-    def __init__(self, folder: Path, against: str, ottla: Path | None, properties: dict | None = None, start_timeout_s: float = 60, static_quorum: bool = False):
+    def __init__(self, folder: Path, against: str, ottla: Path | None, properties: dict | None = None, start_timeout_s: float = 180, static_quorum: bool = False,
+                 own_listener: bool = False):
         self.static_quorum = static_quorum
         self.folder, self.against, self.ottla, self.start_timeout_s = Path(folder), against, ottla, start_timeout_s
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +52,8 @@ class Broker:
         self.log = self.folder / "process.log"
         self.process: subprocess.Popen | None = None
         self.start_seconds = 0.0
+        # Variables of the process beside those of this one.
+        self.environment: dict = {}
         self.properties = {
             "process.roles": "broker,controller",
             "node.id": "1",
@@ -70,6 +73,15 @@ class Broker:
             "group.initial.rebalance.delay.ms": "0",
         }
         self.properties.update(properties or {})
+        if own_listener:
+            self.add_own_listener()
+
+    def add_own_listener(self):
+        """What the broker says to itself (verification, markers of transactions) does not go where clients are sent."""
+        own = f"INTERNAL://{HOST}:{free_port()}"
+        for key, more in {"listeners": own, "advertised.listeners": own, "listener.security.protocol.map": "INTERNAL:PLAINTEXT"}.items():
+            self.properties[key] += f",{more}"
+        self.properties["inter.broker.listener.name"] = "INTERNAL"
 
     def with_product(self, against: str) -> "Broker":
         """Another product on the same folder, ports and configuration. This one must have ended."""
@@ -103,7 +115,8 @@ class Broker:
             argv = [self.ottla, "server", "--config", self.config]
         began = time.monotonic()
         with open(self.log, "ab") as out:
-            self.process = subprocess.Popen([str(a) for a in argv], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+            self.process = subprocess.Popen([str(a) for a in argv], cwd=self.folder, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                            start_new_session=True)
         while not wire.serves(HOST, self.port):
             if self.process.poll() is not None:
                 raise BrokerFailed(f"the broker ended with {self.process.returncode} while starting: {self.tail()}")
@@ -119,9 +132,9 @@ class Broker:
         if any((Path(d.strip()) / "meta.properties").exists() for d in self.properties["log.dirs"].split(",")):
             return
         argv = kafka_dist.java("-cp", kafka_dist.jars("kafka"), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", self.config, *([] if self.static_quorum else ["--standalone"]))
-        programs.run(argv, self.folder / "format.log", 120, check=True)
+        programs.run(argv, self.folder / "format.log", 300, check=True)
 
-    def stop(self, patience_s: float = 60) -> float:
+    def stop(self, patience_s: float = 120) -> float:
         """SIGTERM; seconds until the process was gone. A broker that does not go is killed, and that is an error."""
         if self.process is None or self.process.poll() is not None:
             return 0.0
@@ -176,6 +189,6 @@ class Broker:
 
     def __exit__(self, *_):
         try:
-            self.stop(20)
+            self.stop()
         finally:
             self.kill()

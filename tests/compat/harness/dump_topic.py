@@ -16,18 +16,18 @@ def field(b):
 
 def main(bootstrap, topic, target):
     c = Consumer({"bootstrap.servers": bootstrap, "group.id": "dump-without-commits", "enable.auto.commit": False, "auto.offset.reset": "error", "check.crcs": True})
-    partitions = sorted(c.list_topics(topic, timeout=20).topics[topic].partitions)
+    partitions = sorted(c.list_topics(topic, timeout=60).topics[topic].partitions)
     ends = {}
     for p in partitions:
-        low, high = c.get_watermark_offsets(TopicPartition(topic, p), timeout=20)
+        low, high = c.get_watermark_offsets(TopicPartition(topic, p), timeout=60)
         ends[p] = high
     c.assign([TopicPartition(topic, p, 0) for p in partitions])
     left = {p for p in partitions if ends[p] > 0}
-    patience = time.monotonic() + 300
+    patience = time.monotonic() + 900
     with open(target, "wb") as out:
         while left:
             if time.monotonic() > patience:
-                sys.exit(f"not read to the end within 300 s: {left}")
+                sys.exit(f"not read to the end within 900 s: {left}")
             for m in c.consume(2000, 0.5):
                 if m.error():
                     sys.exit(str(m.error()))

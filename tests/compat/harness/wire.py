@@ -31,8 +31,8 @@ def receive(s: socket.socket) -> bytes:
 
 def api_keys(host: str, port: int) -> set:
     """The APIs that the broker offers, by ApiVersions v0."""
-    with socket.create_connection((host, port), 5) as s:
-        s.settimeout(10)
+    with socket.create_connection((host, port), 60) as s:
+        s.settimeout(60)
         s.sendall(request(18, 0, 7, b""))
         answer = receive(s)
     n = struct.unpack(">i", answer[6:10])[0]

@@ -1,4 +1,7 @@
-"""A well-behaved client: good.py BOOTSTRAP TOPIC. Produces and consumes what it produced until SIGTERM; its last line is a summary in JSON."""
+"""A well-behaved client: good.py BOOTSTRAP TOPIC [MORE]. Produces and consumes what it produced until SIGTERM; its last line is a summary in JSON.
+
+MORE: more configuration of all its clients, in JSON.
+"""
 
 import json
 import signal
@@ -9,16 +12,17 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 
-def main(bootstrap, topic):
+def main(bootstrap, topic, more="{}"):
     stopped, errors, lags = [], [], []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
 
     def error(e):
         errors.append(f"client: {e}")
 
-    p = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 1, "error_cb": error})
-    c = Consumer({"bootstrap.servers": bootstrap, "group.id": "good", "auto.offset.reset": "earliest", "error_cb": error, "session.timeout.ms": 10000})
-    admin = AdminClient({"bootstrap.servers": bootstrap, "error_cb": error})
+    more = json.loads(more)
+    p = Producer({**more, "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 1, "error_cb": error})
+    c = Consumer({"group.id": "good", **more, "bootstrap.servers": bootstrap, "auto.offset.reset": "earliest", "error_cb": error})
+    admin = AdminClient({**more, "bootstrap.servers": bootstrap, "error_cb": error})
     c.subscribe([topic])
     sent = acked = received = 0
     expected = {}
@@ -49,11 +53,11 @@ def main(bootstrap, topic):
         take(0.005)
         if sent % 500 == 0:
             try:
-                admin.list_topics(timeout=10)
+                admin.list_topics(timeout=60)
             except Exception as e:
                 errors.append(f"admin: {e}")
-    left = p.flush(30)
-    end = time.monotonic() + 30
+    left = p.flush(120)
+    end = time.monotonic() + 120
     while received < sent and time.monotonic() < end:
         take(0.1)
     c.close()
@@ -62,4 +66,4 @@ def main(bootstrap, topic):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])

@@ -36,10 +36,10 @@ def send(port: int, work: list, dice: random.Random, stats: dict, lock):
                 return
             mine = [work.pop() for _ in range(min(len(work), dice.choice([1, 1, 1, 1, 5])))]
         try:
-            with socket.create_connection(("127.0.0.1", port), 5) as s:
-                s.settimeout(0.05)
+            with socket.create_connection(("127.0.0.1", port), 60) as s:
                 for f in mine:
                     s.sendall(f)
+                s.settimeout(0.05)
                 if dice.random() < 0.8:
                     try:
                         stats["answers"] += bool(s.recv(1 << 16))
@@ -62,14 +62,14 @@ def run(ctx) -> Result:
     classes = kafka_dist.compile_java("hostile", HERE / "java", more=[codec])
     seed = random.randrange(1 << 32)
     file = ctx.work / "frames.bin"
-    ctx.run("frames", kafka_dist.java("-cp", f"{classes}:{codec}:{kafka_dist.jars('kafka')}", "HostileFrames", file, FRAMES, seed, "hostile", level="OFF"), 300, check=True)
+    ctx.run("frames", kafka_dist.java("-cp", f"{classes}:{codec}:{kafka_dist.jars('kafka')}", "HostileFrames", file, FRAMES, seed, "hostile", level="OFF"), 900, check=True)
     properties = {"auto.create.topics.enable": "false", "offsets.topic.num.partitions": "4", "transaction.state.log.num.partitions": "1", "share.coordinator.state.topic.num.partitions": "1"}
     if ctx.against == "kafka":
         # It allocates what a peer only announces: 30 peers that announce 90 MB each are the end of a small heap.
         properties["socket.request.max.bytes"] = "2000000"
     with ctx.clean_broker(r, properties=properties) as b:
-        code = f"from confluent_kafka.admin import AdminClient, NewTopic; a = AdminClient({{'bootstrap.servers': '{b.bootstrap}'}}); [f.result(30) for f in a.create_topics([NewTopic(n, 2, 1) for n in ('good', 'hostile')]).values()]"
-        ctx.run("create-topics", [python, "-c", code], 60, check=True)
+        code = f"from confluent_kafka.admin import AdminClient, NewTopic; a = AdminClient({{'bootstrap.servers': '{b.bootstrap}'}}); [f.result(120) for f in a.create_topics([NewTopic(n, 2, 1) for n in ('good', 'hostile')]).values()]"
+        ctx.run("create-topics", [python, "-c", code], 240, check=True)
         said = ctx.work / "good.log"
         with open(said, "wb") as out:
             good = subprocess.Popen([python, HERE / "good.py", b.bootstrap, "good"], stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
@@ -79,7 +79,7 @@ def run(ctx) -> Result:
             before = b.rss_mb()
             # Half a frame, and then silence: these stay open all the while.
             for i in range(HELD):
-                s = socket.create_connection(("127.0.0.1", b.port), 5)
+                s = socket.create_connection(("127.0.0.1", b.port), 60)
                 s.sendall(struct.pack(">i", 90_000_000) + b"\0" * 1000 if i % 2 else b"\0\0")
                 held.append(s)
             work, lock = list(frames(file)), threading.Lock()
@@ -91,7 +91,7 @@ def run(ctx) -> Result:
                 if not b.alive():
                     break
                 most = max(most, b.rss_mb())
-                if not wire.serves("127.0.0.1", b.port, 5):
+                if not wire.serves("127.0.0.1", b.port, 60):
                     silent += 1
                 time.sleep(0.2)
             for t in threads:
@@ -105,7 +105,7 @@ def run(ctx) -> Result:
                 s.close()
             good.terminate()
             try:
-                good.wait(90)
+                good.wait(300)
                 line = json.loads(said.read_text().splitlines()[-1])
             except (subprocess.TimeoutExpired, ValueError):
                 r.fail("good-client", said.read_text()[-400:])

@@ -24,13 +24,13 @@ def codec(ctx) -> Result:
     """Kafka writes every message of every version, Ottla reads it and writes it again, Kafka reads that. Against Kafka: its own bytes come back."""
     java = kafka_dist.java("-cp", f"{kafka_dist.compile_java('codec', HERE / 'codec')}:{kafka_dist.jars('kafka')}", "CodecProof")
     samples, answer = ctx.work / "samples.bin", ctx.work / "answer.bin"
-    _, said = ctx.run("write", [*java, "write", samples, SEEDS], 300, check=True)
+    _, said = ctx.run("write", [*java, "write", samples, SEEDS], 600, check=True)
     if ctx.against == "ottla":
         # It ends with an error when a sample differs; which one, and how, the check says.
-        ctx.run("codec_proof", [codec_proof(ctx), samples, answer], 300)
+        ctx.run("codec_proof", [codec_proof(ctx), samples, answer], 600)
     else:
         shutil.copy(samples, answer)
-    rc, text = ctx.run("check", [*java, "check", samples, answer], 300)
+    rc, text = ctx.run("check", [*java, "check", samples, answer], 600)
     r = from_lines(text, rc)
     r.note = said.splitlines()[0]
     return r
@@ -45,7 +45,7 @@ def records(ctx) -> Result:
     for printer, judge in [("records_for_java", ["RecordFixtures", "check"]), ("cases_for_java", ["ValidatorJudge"])]:
         # Their output is the test's: the two print only when they are asked for by name.
         ctx.run(printer, ["cargo", "test", "-q", "-p", "ottla-protocol", "--lib", "--", "--ignored", "--nocapture", printer], 1800, cwd=paths.REPO, check=True)
-        rc, text = ctx.run(judge[0], [*java, *judge, ctx.work / f"{printer}.log"], 300)
+        rc, text = ctx.run(judge[0], [*java, *judge, ctx.work / f"{printer}.log"], 600)
         judged = from_lines(text, rc)
         if not judged.passed and not judged.failed:
             r.fail(judge[0], f"no batch in the output of {printer}")
@@ -58,7 +58,7 @@ def clients(ctx) -> Result:
     r = Result()
     with ctx.clean_broker(r) as b:
         argv = kafka_dist.java("-cp", f"{classes}:{kafka_dist.jars('kafka')}", "ClientSuite", b.bootstrap, *([ctx.options.only] if ctx.options.only else []), heap_mb=400, level="OFF")
-        rc, text = ctx.run("client-suite", argv, 1500)
+        rc, text = ctx.run("client-suite", argv, 2400)
         r.merge(from_lines(text, rc))
     return r
 
@@ -77,7 +77,7 @@ def programs(ctx, name: str, main: str, runs: list, properties: dict, needs: lis
             return r
         for prefix, args in runs:
             argv = kafka_dist.java("-cp", ":".join([*map(str, [classes, *shared]), kafka_dist.jars("kafka")]), main, b.bootstrap, folder, *args, *([ctx.options.only] if ctx.options.only else []), heap_mb=400, level="OFF")
-            rc, text = ctx.run(f"{name}-{prefix or 'all'}", argv, 900)
+            rc, text = ctx.run(f"{name}-{prefix or 'all'}", argv, 1800)
             r.merge(from_lines(text, rc).prefixed(prefix))
     return r
 
@@ -92,7 +92,7 @@ def transactions(ctx) -> Result:
 def groups(ctx) -> Result:
     """Groups of the consumer protocol, and classic groups on the way there and back."""
     return programs(ctx, "groups", "GroupSuite", [("", [])],
-                    {"group.consumer.min.session.timeout.ms": "1000", "group.consumer.session.timeout.ms": "3000", "group.consumer.min.heartbeat.interval.ms": "100",
+                    {"group.consumer.min.session.timeout.ms": "1000", "group.consumer.min.heartbeat.interval.ms": "100",
                      "group.consumer.heartbeat.interval.ms": "300", "transaction.state.log.num.partitions": "4", "offsets.topic.num.partitions": "4"},
                     ["AddPartitionsToTxn", "ConsumerGroupHeartbeat"])
 
@@ -100,7 +100,7 @@ def groups(ctx) -> Result:
 def share(ctx) -> Result:
     """Share groups: what is delivered, acknowledged and delivered again."""
     return programs(ctx, "share", "ShareSuite", [("", [])],
-                    {"group.share.min.session.timeout.ms": "1000", "group.share.session.timeout.ms": "3000", "group.share.min.heartbeat.interval.ms": "100", "group.share.heartbeat.interval.ms": "300",
+                    {"group.share.min.session.timeout.ms": "1000", "group.share.min.heartbeat.interval.ms": "100", "group.share.heartbeat.interval.ms": "300",
                      "group.share.min.record.lock.duration.ms": "1000", "share.coordinator.state.topic.num.partitions": "4", "offsets.topic.num.partitions": "4",
                      "transaction.state.log.num.partitions": "4"}, ["AddPartitionsToTxn", "ShareGroupHeartbeat", "ShareFetch"])
 

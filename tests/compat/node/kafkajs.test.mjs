@@ -20,7 +20,7 @@ function independent (frame) {
 CompressionCodecs[CompressionTypes.LZ4] = () => ({ compress: async e => independent(Buffer.from(lz4.compress(e.buffer))), decompress: async b => Buffer.from(lz4.decompress(b)) })
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress: async e => Buffer.from(zstd.compress(e.buffer)), decompress: async b => Buffer.from(zstd.decompress(b)) })
 
-const kafka = new Kafka({ clientId: 'compat', brokers: [bootstrap], logLevel: logLevel.NOTHING, retry: { initialRetryTime: 100, retries: 12 } })
+const kafka = new Kafka({ clientId: 'compat', brokers: [bootstrap], logLevel: logLevel.NOTHING, connectionTimeout: 60_000, authenticationTimeout: 60_000, retry: { initialRetryTime: 100, retries: 12 } })
 const admin = kafka.admin()
 await admin.connect()
 after(() => admin.disconnect())
@@ -42,7 +42,7 @@ const fill = (topic, n, partition = 0) => withProducer(p => p.send({ topic, mess
 
 /** Runs a consumer of a group until n messages came. */
 async function read (topic, n, { groupId = unique('g'), options = {}, run = {}, started = () => {} } = {}) {
-  const consumer = kafka.consumer({ groupId, heartbeatInterval: 300, sessionTimeout: 6000, rebalanceTimeout: 8000, maxWaitTimeInMs: 200, ...options })
+  const consumer = kafka.consumer({ groupId, heartbeatInterval: 300, sessionTimeout: 45_000, maxWaitTimeInMs: 200, ...options })
   const got = []
   await consumer.connect()
   try {
@@ -158,7 +158,7 @@ test('pause and resume', async () => {
   await consumer.run({ eachMessage: async () => { n++ } })
   await eventually(() => n === 5)
   consumer.pause([{ topic }])
-  await sleep(300)
+  await sleep(2000) // a fetch may be under way
   await fill(topic, 5)
   await sleep(500)
   assert.equal(n, 5)
@@ -199,7 +199,7 @@ test('group of two', async () => {
   const seen = new Map()
   const members = []
   const join = async () => {
-    const c = kafka.consumer({ groupId, partitionAssigners: [PartitionAssigners.roundRobin], heartbeatInterval: 300, sessionTimeout: 6000, rebalanceTimeout: 8000, maxWaitTimeInMs: 100 })
+    const c = kafka.consumer({ groupId, partitionAssigners: [PartitionAssigners.roundRobin], heartbeatInterval: 300, sessionTimeout: 45_000, maxWaitTimeInMs: 100 })
     await c.connect()
     await c.subscribe({ topic, fromBeginning: true })
     await c.run({ autoCommitThreshold: 1, eachMessage: async ({ partition, message }) => { seen.set(`${partition}-${message.offset}`, (seen.get(`${partition}-${message.offset}`) ?? 0) + 1) } })

@@ -4,7 +4,7 @@ import { after, test } from 'node:test'
 import { Admin, Consumer, ListOffsetTimestamps, MessagesStreamModes, ProduceAcks, Producer, compressionsAlgorithms, stringDeserializers, stringSerializers } from '@platformatic/kafka'
 import { bootstrap, eventually, numbered, unique } from './shared.mjs'
 
-const base = { clientId: 'compat', bootstrapBrokers: [bootstrap], retries: 10, retryDelay: 100 }
+const base = { clientId: 'compat', bootstrapBrokers: [bootstrap], retries: 10, retryDelay: 100, connectTimeout: 60_000 }
 const admin = new Admin(base)
 after(() => admin.close())
 
@@ -24,14 +24,14 @@ const messages = (topic, n, partition = 0) => Array.from({ length: n }, (_, i) =
 const fill = (topic, n, partition = 0) => withProducer(p => p.send({ messages: messages(topic, n, partition), acks: ProduceAcks.ALL }))
 
 async function withConsumer (use, options = {}) {
-  const consumer = new Consumer({ ...base, groupId: unique('g'), deserializers: stringDeserializers, maxWaitTime: 200, heartbeatInterval: 300, sessionTimeout: 6000, rebalanceTimeout: 8000, ...options })
+  const consumer = new Consumer({ ...base, groupId: unique('g'), deserializers: stringDeserializers, maxWaitTime: 200, heartbeatInterval: 300, ...options })
   try { return await use(consumer) } finally { await consumer.close(true) }
 }
 
 /** n messages from a stream. */
 async function take (stream, n) {
   const got = []
-  const timer = setTimeout(() => stream.destroy(new Error(`only ${got.length} of ${n} messages`)), 30_000)
+  const timer = setTimeout(() => stream.destroy(new Error(`only ${got.length} of ${n} messages`)), 120_000)
   for await (const m of stream) {
     got.push(m)
     if (got.length === n) break

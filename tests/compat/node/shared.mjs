@@ -7,7 +7,7 @@ export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 export const numbered = (from, to) => Array.from({ length: to - from }, (_, i) => `v${from + i}`)
 
 /** Waits until ok() gives something true. */
-export async function eventually (ok, what = 'condition', ms = 30_000) {
+export async function eventually (ok, what = 'condition', ms = 120_000) {
   for (const end = Date.now() + ms; ;) {
     const value = await ok()
     if (value) return value

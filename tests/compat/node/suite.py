@@ -32,7 +32,7 @@ def node_file(name: str):
         with ctx.clean_broker(r) as b:
             events = ctx.work / "events.jsonl"
             argv = ["node", "--test-reporter=./reporter.mjs", f"--test-reporter-destination={events}", *(["--test-name-pattern", ctx.options.only] if ctx.options.only else []), f"{name}.test.mjs"]
-            rc, text = ctx.run("node", argv, 900, cwd=ctx.work, env={"OTTLA_COMPAT_BOOTSTRAP": b.bootstrap, "KAFKAJS_NO_PARTITIONER_WARNING": 1})
+            rc, text = ctx.run("node", argv, 2400, cwd=ctx.work, env={"OTTLA_COMPAT_BOOTSTRAP": b.bootstrap, "KAFKAJS_NO_PARTITIONER_WARNING": 1})
             r.merge(from_events(events, rc, text))
         return r
 

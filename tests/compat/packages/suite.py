@@ -9,6 +9,7 @@ P partition was assigned, V taken away, R record (offset, CRC of key and value),
 """
 
 import collections
+import concurrent.futures
 import shutil
 import signal
 import struct
@@ -92,7 +93,7 @@ class Member:
             return True
         self.process.send_signal(sig)
         try:
-            self.process.wait(25)
+            self.process.wait(90)
             return True
         except subprocess.TimeoutExpired:
             programs.end_group(self.process)
@@ -152,8 +153,8 @@ def check_group(r: Result, log: list, contents: dict):
 
 
 def admin_topic(ctx, python, bootstrap):
-    code = f"from confluent_kafka.admin import AdminClient, NewTopic; a = AdminClient({{'bootstrap.servers': '{bootstrap}'}}); a.create_topics([NewTopic('{TOPIC}', {PARTITIONS}, 1)])['{TOPIC}'].result(30)"
-    ctx.run("create-topic", [python, "-c", code], 60, check=True)
+    code = f"from confluent_kafka.admin import AdminClient, NewTopic; a = AdminClient({{'bootstrap.servers': '{bootstrap}'}}); a.create_topics([NewTopic('{TOPIC}', {PARTITIONS}, 1)])['{TOPIC}'].result(120)"
+    ctx.run("create-topic", [python, "-c", code], 180, check=True)
 
 
 def run(ctx) -> Result:
@@ -168,7 +169,7 @@ def run(ctx) -> Result:
             out.write(struct.pack(">i", len(k)) + k + struct.pack(">i", len(v)) + v)
     python = venv("python", HERE.parent / "python/requirements.txt") / "bin/python"
     classes = kafka_dist.compile_java("packages", HERE / "java")
-    b = ctx.broker(start_timeout_s=90)
+    b = ctx.broker()
     group = {}
     producer = None
     try:
@@ -186,15 +187,22 @@ def run(ctx) -> Result:
             return int(lines[-1].split()[1]) if lines else 0
 
         began, turn, kills, stubborn, order = time.monotonic(), 0, 0, [], ["java", "python", "go"]
+        # Who takes its time to go keeps nobody else waiting.
+        places = {language: concurrent.futures.ThreadPoolExecutor(1) for language in order}
+
+        def leave(m, sig):
+            if not m.go(sig):
+                stubborn.append(m.argv[0])
+
         next_turn = began
-        while producer.poll() is None and time.monotonic() - began < 400:
+        while producer.poll() is None and time.monotonic() - began < 900:
             if time.monotonic() >= next_turn:
                 # Turns 0 to 2: everybody comes. Then one leaves, and is back a turn later; the eighth time it dies instead.
-                who = group[order[turn % 3] if turn < 3 else order[(turn - 3) // 2 % 3]]
+                who = order[turn % 3] if turn < 3 else order[(turn - 3) // 2 % 3]
                 if turn < 3 or (turn - 3) % 2:
-                    who.come()
-                elif not who.go(signal.SIGKILL if turn == 5 else signal.SIGTERM):
-                    stubborn.append(who.argv[0])
+                    places[who].submit(group[who].come)
+                else:
+                    places[who].submit(leave, group[who], signal.SIGKILL if turn == 5 else signal.SIGTERM)
                 turn += 1
                 next_turn = time.monotonic() + 2
             if kills < 2 and acked() > len(records) * (kills + 1) // 3:
@@ -205,10 +213,11 @@ def run(ctx) -> Result:
         rc = producer.poll()
         r.check("producer-had-every-record-acknowledged", rc == 0 and acked() == len(records), f"exit code {rc}, {acked()} of {len(records)}: {said.read_text(errors='replace')[-600:]}")
         r.check("broker-was-killed-twice", kills == 2, f"{kills} times")
-        for m in group.values():
-            m.come()
+        for language, m in group.items():
+            places[language].submit(m.come).result()
+            places[language].shutdown()
         dump = ctx.work / "dump.bin"
-        rc, text = ctx.run("dump", [python, dump_file.PROGRAM, b.bootstrap, TOPIC, dump], 330)
+        rc, text = ctx.run("dump", [python, dump_file.PROGRAM, b.bootstrap, TOPIC, dump], 900)
         contents = dump_file.read(dump) if r.check("every-partition-is-read-to-its-end", rc == 0, text[-300:]) else {}
         expected = collections.defaultdict(list)
         for k, v in records:
@@ -219,7 +228,7 @@ def run(ctx) -> Result:
             r.check(f"partition-{p}-holds-its-records-once-and-in-order", got == want, f"{len(got)} records for {len(want)}, first difference at {same}")
         # The members read on until they have committed the end of every partition.
         ends = {p: len(c) for p, c in contents.items()}
-        patience = time.monotonic() + 90
+        patience = time.monotonic() + 300
         while time.monotonic() < patience:
             done = {p: max((e[4] for e in events({k: m.log for k, m in group.items()}) if e[2] == "A" and e[3] == p), default=0) for p in ends}
             if done == ends:

@@ -58,14 +58,14 @@ def make_topic(librdkafka_admin):
     def make(partitions=1, **configs):
         t = unique("t")
         config = {k.replace("_", "."): str(v) for k, v in configs.items()}
-        librdkafka_admin.create_topics([NewTopic(t, partitions, 1, config=config)])[t].result(20)
-        eventually(lambda: t in librdkafka_admin.list_topics(t, timeout=10).topics and len(librdkafka_admin.list_topics(t, timeout=10).topics[t].partitions) == partitions)
+        librdkafka_admin.create_topics([NewTopic(t, partitions, 1, config=config)])[t].result(120)
+        eventually(lambda: t in librdkafka_admin.list_topics(t, timeout=60).topics and len(librdkafka_admin.list_topics(t, timeout=60).topics[t].partitions) == partitions)
         return t
 
     return make
 
 
-def eventually(ok, seconds=30):
+def eventually(ok, seconds=120):
     """Waits until ok() is true; the last value is given back."""
     end = time.monotonic() + seconds
     while True:

@@ -22,11 +22,11 @@ async def fill(bootstrap, topic, n, partition=0, **config):
 
 
 def consumer(bootstrap, *topics, **config):
-    config = {"group_id": None, "auto_offset_reset": "earliest", "enable_auto_commit": False, "heartbeat_interval_ms": 300, "session_timeout_ms": 6000, "metadata_max_age_ms": 1000, **config}
+    config = {"group_id": None, "auto_offset_reset": "earliest", "enable_auto_commit": False, "heartbeat_interval_ms": 300, "session_timeout_ms": 45000, "metadata_max_age_ms": 1000, **config}
     return AIOKafkaConsumer(*topics, bootstrap_servers=bootstrap, **config)
 
 
-async def read(c, n, seconds=30):
+async def read(c, n, seconds=120):
     got, end = [], time.monotonic() + seconds
     while len(got) < n:
         assert time.monotonic() < end, f"only {len(got)} of {n}"
@@ -36,7 +36,7 @@ async def read(c, n, seconds=30):
     return got
 
 
-async def eventually(ok, seconds=30):
+async def eventually(ok, seconds=120):
     end = time.monotonic() + seconds
     while not await ok():
         assert time.monotonic() < end, "not within the time"
@@ -141,7 +141,7 @@ async def test_out_of_range(bootstrap, make_topic):
         c.assign([tp])
         c.seek(tp, 99)
         with pytest.raises(OffsetOutOfRangeError):
-            await asyncio.wait_for(c.getone(), 20)
+            await asyncio.wait_for(c.getone(), 120)
 
 
 async def test_small_fetches(bootstrap, make_topic):
@@ -166,14 +166,12 @@ async def test_pause_and_resume(bootstrap, make_topic):
 
 async def test_long_poll_wakes(bootstrap, make_topic):
     t = make_topic()
-    async with consumer(bootstrap, fetch_max_wait_ms=10_000) as c:
+    async with consumer(bootstrap, fetch_max_wait_ms=300_000, request_timeout_ms=400_000) as c:
         c.assign([TopicPartition(t, 0)])
         waiting = asyncio.create_task(c.getone())
         await asyncio.sleep(0.5)
-        began = time.monotonic()
         await fill(bootstrap, t, 1)
-        await waiting
-        assert time.monotonic() - began < 5
+        await asyncio.wait_for(waiting, 120)  # the fetch would wait longer
 
 
 async def test_group_commit_and_continue(bootstrap, make_topic, group):
@@ -182,7 +180,7 @@ async def test_group_commit_and_continue(bootstrap, make_topic, group):
     await fill(bootstrap, t, 20)
     async with consumer(bootstrap, t, group_id=group) as c:
         for _ in range(8):
-            await asyncio.wait_for(c.getone(), 30)
+            await asyncio.wait_for(c.getone(), 120)
         await c.commit({tp: OffsetAndMetadata(8, "meta")})
         assert await c.committed(tp) == 8
     async with consumer(bootstrap, t, group_id=group) as c:
@@ -205,7 +203,7 @@ async def test_group_of_two(bootstrap, make_topic, group, assignor):
                     for r in (r for x in (await c.getmany(timeout_ms=50)).values() for r in x):
                         seen[(r.partition, r.offset)] += 1
                 return len(a.assignment()) == 2 and len(b.assignment()) == 2 and len(seen) == 20
-            await eventually(shared, 60)
+            await eventually(shared)
         await eventually(assigned)
 
 

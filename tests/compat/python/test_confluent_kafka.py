@@ -23,17 +23,17 @@ def produce(bootstrap, topic, n, partition=0, start=0, **config):
     reports = []
     for i in range(start, start + n):
         p.produce(topic, key=f"k{i}", value=f"v{i}", partition=partition, on_delivery=lambda e, m: reports.append((e, m)))
-    assert p.flush(30) == 0
+    assert p.flush(120) == 0
     assert [e for e, _ in reports if e] == []
     return [m for _, m in reports]
 
 
 def consumer(bootstrap, group, **config):
-    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False, "session.timeout.ms": 6000,
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
                      "heartbeat.interval.ms": 300, "topic.metadata.refresh.interval.ms": 500, **config})
 
 
-def read(c, n, seconds=30):
+def read(c, n, seconds=120):
     """Exactly n records: waits for them, and a moment longer to see that there are no more."""
     got, end = [], time.monotonic() + seconds
     while len(got) < n:
@@ -86,7 +86,7 @@ def test_headers_nulls_and_empty(bootstrap, make_topic, group):
     p = Producer({"bootstrap.servers": bootstrap})
     p.produce(t, partition=0, key=None, value=None, headers=[("a", b"1"), ("a", b"2"), ("n", None), ("e", b"")])
     p.produce(t, partition=0, key=b"", value=b"")
-    assert p.flush(20) == 0
+    assert p.flush(120) == 0
     c = consumer(bootstrap, group)
     c.assign([TopicPartition(t, 0, OFFSET_BEGINNING)])
     first, second = read(c, 2)
@@ -102,12 +102,12 @@ def test_timestamps(bootstrap, make_topic, group):
     before = time.time() * 1000
     for topic in (t, u):
         p.produce(topic, partition=0, value=b"x", timestamp=1_600_000_000_000)
-    assert p.flush(20) == 0
+    assert p.flush(120) == 0
     c = consumer(bootstrap, group)
     c.assign([TopicPartition(t, 0, OFFSET_BEGINNING), TopicPartition(u, 0, OFFSET_BEGINNING)])
     kinds = {m.topic(): m.timestamp() for m in read(c, 2)}
     assert kinds[t] == (TIMESTAMP_CREATE_TIME, 1_600_000_000_000)
-    assert kinds[u][0] == TIMESTAMP_LOG_APPEND_TIME and abs(kinds[u][1] - before) < 30_000
+    assert kinds[u][0] == TIMESTAMP_LOG_APPEND_TIME and abs(kinds[u][1] - before) < 120_000
     c.close()
 
 
@@ -117,7 +117,7 @@ def test_large_records(bootstrap, make_topic, group):
     value = bytes(range(256)) * 8000
     for _ in range(5):
         p.produce(t, partition=0, value=value)
-    assert p.flush(30) == 0
+    assert p.flush(120) == 0
     c = consumer(bootstrap, group, **{"fetch.message.max.bytes": 1000})
     c.assign([TopicPartition(t, 0, OFFSET_BEGINNING)])
     assert all(m.value() == value for m in read(c, 5))
@@ -128,23 +128,23 @@ def test_record_too_large_for_the_topic(bootstrap, make_topic):
     t = make_topic(max_message_bytes=10_000)
     p, errors = Producer({"bootstrap.servers": bootstrap}), []
     p.produce(t, partition=0, value=b"x" * 50_000, on_delivery=lambda e, m: errors.append(e))
-    p.flush(20)
+    p.flush(120)
     assert errors[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
 
 
 def test_auto_created_topic(bootstrap, name, admin):
     produce(bootstrap, name, 3, partition=-1)
-    assert name in admin.list_topics(timeout=10).topics
+    assert name in admin.list_topics(timeout=60).topics
 
 
 def test_unknown_partition(bootstrap, make_topic):
     t = make_topic()
     p, errors = Producer({"bootstrap.servers": bootstrap, "message.timeout.ms": 3000}), []
     p.produce(t, partition=0, value=b"ok")
-    p.flush(10)
+    p.flush(120)
     with pytest.raises(KafkaException):
         p.produce(t, partition=9, value=b"x", on_delivery=lambda e, m: errors.append(e))
-        p.flush(10)
+        p.flush(120)
         raise KafkaException(errors[0])
 
 
@@ -154,7 +154,7 @@ def test_partitioning_by_key(bootstrap, make_topic, group):
     for _ in range(2):
         for i in range(50):
             p.produce(t, key=f"key-{i}", value=b"x", on_delivery=lambda e, m: seen.setdefault(m.key(), set()).add(m.partition()))
-    assert p.flush(20) == 0
+    assert p.flush(120) == 0
     assert all(len(s) == 1 for s in seen.values()) and len({min(s) for s in seen.values()}) == 6
 
 
@@ -176,7 +176,7 @@ def test_watermarks_and_seek(bootstrap, make_topic, group):
     t = make_topic()
     produce(bootstrap, t, 50)
     c = consumer(bootstrap, group)
-    assert c.get_watermark_offsets(TopicPartition(t, 0), timeout=10) == (0, 50)
+    assert c.get_watermark_offsets(TopicPartition(t, 0), timeout=60) == (0, 50)
     c.assign([TopicPartition(t, 0, 40)])
     assert values(read(c, 10)) == numbered(40, 50)
     c.seek(TopicPartition(t, 0, 45))
@@ -190,10 +190,10 @@ def test_offsets_for_times(bootstrap, make_topic, group):
     p = Producer({"bootstrap.servers": bootstrap, "linger.ms": 50, "compression.type": "zstd"})
     for i in range(100):
         p.produce(t, partition=0, value=b"x", timestamp=1_700_000_000_000 + 1000 * i)
-    assert p.flush(20) == 0
+    assert p.flush(120) == 0
     c = consumer(bootstrap, group)
     for ts, want in [(0, 0), (1_700_000_000_000 + 41_500, 42), (1_700_000_000_000 + 99_000, 99), (1_800_000_000_000, OFFSET_END)]:
-        assert c.offsets_for_times([TopicPartition(t, 0, ts)], timeout=10)[0].offset == want
+        assert c.offsets_for_times([TopicPartition(t, 0, ts)], timeout=60)[0].offset == want
     c.close()
 
 
@@ -224,7 +224,7 @@ def test_end_of_partition(bootstrap, make_topic, group):
     produce(bootstrap, t, 3)
     c = consumer(bootstrap, group, **{"enable.partition.eof": True})
     c.assign([TopicPartition(t, 0, 0)])
-    codes, end = [], time.monotonic() + 20
+    codes, end = [], time.monotonic() + 120
     while KafkaError._PARTITION_EOF not in codes and time.monotonic() < end:
         m = c.poll(0.5)
         if m is not None:
@@ -264,7 +264,7 @@ def test_commit_and_continue(bootstrap, make_topic, group):
     assert committed[0].offset == 8
     c.close()
     c = consumer(bootstrap, group)
-    assert c.committed([TopicPartition(t, 0)], timeout=10)[0].offset == 8
+    assert c.committed([TopicPartition(t, 0)], timeout=60)[0].offset == 8
     c.subscribe([t])
     assert values(read(c, 12)) == numbered(8, 20)
     c.close()
@@ -278,7 +278,7 @@ def test_auto_commit(bootstrap, make_topic, group):
     read(c, 10)
     c.close()
     c = consumer(bootstrap, group)
-    assert c.committed([TopicPartition(t, 0)], timeout=10)[0].offset == 10
+    assert c.committed([TopicPartition(t, 0)], timeout=60)[0].offset == 10
     c.close()
 
 
@@ -289,7 +289,7 @@ def test_static_membership(bootstrap, make_topic, group, admin):
     a.subscribe([t])
     eventually(lambda: (a.poll(0.1), len(a.assignment()))[1] == 2)
     a.close()
-    d = admin.describe_consumer_groups([group])[group].result(20)
+    d = admin.describe_consumer_groups([group])[group].result(120)
     assert [m.group_instance_id for m in d.members] == ["static-1"]
     a = consumer(bootstrap, group, **config)
     a.subscribe([t])
@@ -314,7 +314,7 @@ def test_rebalance_callbacks(bootstrap, make_topic, group):
 def test_regex_subscription(bootstrap, group, admin):
     prefix = unique("rx")
     for s in "ab":
-        admin.create_topics([NewTopic(f"{prefix}-{s}", 1, 1)])[f"{prefix}-{s}"].result(20)
+        admin.create_topics([NewTopic(f"{prefix}-{s}", 1, 1)])[f"{prefix}-{s}"].result(120)
     produce(bootstrap, f"{prefix}-a", 3)
     produce(bootstrap, f"{prefix}-b", 3)
     c = consumer(bootstrap, group)
@@ -327,56 +327,56 @@ def test_regex_subscription(bootstrap, group, admin):
 
 
 def test_admin_topics(bootstrap, admin, name):
-    admin.create_topics([NewTopic(name, 2, 1, config={"retention.ms": "1234"})])[name].result(20)
+    admin.create_topics([NewTopic(name, 2, 1, config={"retention.ms": "1234"})])[name].result(120)
     with pytest.raises(KafkaException) as e:
-        admin.create_topics([NewTopic(name, 2, 1)])[name].result(20)
+        admin.create_topics([NewTopic(name, 2, 1)])[name].result(120)
     assert e.value.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
-    admin.create_partitions([NewPartitions(name, 5)])[name].result(20)
-    eventually(lambda: len(admin.list_topics(name, timeout=10).topics[name].partitions) == 5)
-    d = admin.describe_topics(TopicCollection([name]))[name].result(20)
+    admin.create_partitions([NewPartitions(name, 5)])[name].result(120)
+    eventually(lambda: len(admin.list_topics(name, timeout=60).topics[name].partitions) == 5)
+    d = admin.describe_topics(TopicCollection([name]))[name].result(120)
     assert d.name == name and len(d.partitions) == 5 and str(d.topic_id)
-    admin.delete_topics([name])[name].result(20)
-    eventually(lambda: name not in admin.list_topics(timeout=10).topics)
+    admin.delete_topics([name])[name].result(120)
+    eventually(lambda: name not in admin.list_topics(timeout=60).topics)
 
 
 def test_admin_invalid_topics(admin):
     for bad, code in [("a b", KafkaError.TOPIC_EXCEPTION)]:
         with pytest.raises(KafkaException) as e:
-            admin.create_topics([NewTopic(bad, 1, 1)])[bad].result(20)
+            admin.create_topics([NewTopic(bad, 1, 1)])[bad].result(120)
         assert e.value.args[0].code() == code
     with pytest.raises(KafkaException) as e:
-        admin.create_topics([NewTopic("rf", 1, 3)])["rf"].result(20)
+        admin.create_topics([NewTopic("rf", 1, 3)])["rf"].result(120)
     assert e.value.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR
 
 
 def test_admin_configs(admin, make_topic):
     r = ConfigResource(ResourceType.TOPIC, make_topic(retention_ms=5000))
-    before = admin.describe_configs([r])[r].result(20)
+    before = admin.describe_configs([r])[r].result(120)
     assert before["retention.ms"].value == "5000" and before["segment.bytes"].is_default
     change = ConfigResource(ResourceType.TOPIC, r.name, incremental_configs=[ConfigEntry("retention.ms", "7000", incremental_operation=AlterConfigOpType.SET),
                                                                            ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.APPEND)])
-    admin.incremental_alter_configs([change])[change].result(20)
-    after = eventually(lambda: (lambda d: d if d["retention.ms"].value == "7000" else None)(admin.describe_configs([r])[r].result(20)))
+    admin.incremental_alter_configs([change])[change].result(120)
+    after = eventually(lambda: (lambda d: d if d["retention.ms"].value == "7000" else None)(admin.describe_configs([r])[r].result(120)))
     assert after["cleanup.policy"].value == "delete,compact"
     wrong = ConfigResource(ResourceType.TOPIC, r.name, incremental_configs=[ConfigEntry("retention.ms", "soon", incremental_operation=AlterConfigOpType.SET)])
     with pytest.raises(KafkaException) as e:
-        admin.incremental_alter_configs([wrong])[wrong].result(20)
+        admin.incremental_alter_configs([wrong])[wrong].result(120)
     assert e.value.args[0].code() == KafkaError.INVALID_CONFIG
-    b = ConfigResource(ResourceType.BROKER, str(next(iter(admin.list_topics(timeout=10).brokers))))
-    assert len(admin.describe_configs([b])[b].result(20)) > 150
+    b = ConfigResource(ResourceType.BROKER, str(next(iter(admin.list_topics(timeout=60).brokers))))
+    assert len(admin.describe_configs([b])[b].result(120)) > 150
 
 
 def test_admin_legacy_alter_configs(admin, make_topic):
     t = make_topic(retention_ms=5000)
     r = ConfigResource(ResourceType.TOPIC, t, set_config={"segment.ms": "99999"})
-    admin.alter_configs([r])[r].result(20)
+    admin.alter_configs([r])[r].result(120)
     # the old call replaces everything that was set
-    d = eventually(lambda: (lambda d: d if d["segment.ms"].value == "99999" else None)(admin.describe_configs([r])[r].result(20)))
+    d = eventually(lambda: (lambda d: d if d["segment.ms"].value == "99999" else None)(admin.describe_configs([r])[r].result(120)))
     assert d["retention.ms"].value == "604800000"
 
 
 def test_admin_cluster(admin, bootstrap):
-    d = admin.describe_cluster().result(20)
+    d = admin.describe_cluster().result(120)
     assert len(d.cluster_id) == 22 and len(d.nodes) == 1 and d.controller.id == d.nodes[0].id
     assert f"{d.nodes[0].host}:{d.nodes[0].port}" == bootstrap
 
@@ -386,46 +386,46 @@ def test_admin_groups(bootstrap, admin, make_topic, group):
     c = consumer(bootstrap, group)
     c.subscribe([t])
     eventually(lambda: (c.poll(0.1), len(c.assignment()))[1] == 2)
-    d = admin.describe_consumer_groups([group])[group].result(20)
+    d = admin.describe_consumer_groups([group])[group].result(120)
     assert d.state == ConsumerGroupState.STABLE and d.partition_assignor == "range" and len(d.members) == 1
     assert len(d.members[0].assignment.topic_partitions) == 2
-    assert group in [g.group_id for g in admin.list_consumer_groups().result(20).valid]
-    stable = admin.list_consumer_groups(states={ConsumerGroupState.STABLE}).result(20).valid
+    assert group in [g.group_id for g in admin.list_consumer_groups().result(120).valid]
+    stable = admin.list_consumer_groups(states={ConsumerGroupState.STABLE}).result(120).valid
     assert group in [g.group_id for g in stable]
     with pytest.raises(KafkaException) as e:
-        admin.delete_consumer_groups([group])[group].result(20)
+        admin.delete_consumer_groups([group])[group].result(120)
     assert e.value.args[0].code() == KafkaError.NON_EMPTY_GROUP
     c.close()
-    eventually(lambda: admin.describe_consumer_groups([group])[group].result(20).state == ConsumerGroupState.EMPTY)
+    eventually(lambda: admin.describe_consumer_groups([group])[group].result(120).state == ConsumerGroupState.EMPTY)
     change = ConsumerGroupTopicPartitions(group, [TopicPartition(t, 1, 7)])
-    admin.alter_consumer_group_offsets([change])[group].result(20)
-    got = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, None)])[group].result(20)
+    admin.alter_consumer_group_offsets([change])[group].result(120)
+    got = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, None)])[group].result(120)
     assert [(p.partition, p.offset) for p in got.topic_partitions] == [(1, 7)]
-    admin.delete_consumer_groups([group])[group].result(20)
-    assert group not in [g.group_id for g in admin.list_consumer_groups().result(20).valid]
+    admin.delete_consumer_groups([group])[group].result(120)
+    assert group not in [g.group_id for g in admin.list_consumer_groups().result(120).valid]
 
 
 def test_admin_offsets_and_delete_records(bootstrap, admin, make_topic):
     t = make_topic()
     produce(bootstrap, t, 30)
     p = TopicPartition(t, 0)
-    assert admin.list_offsets({p: OffsetSpec.latest()})[p].result(20).offset == 30
-    assert admin.list_offsets({p: OffsetSpec.earliest()})[p].result(20).offset == 0
-    assert admin.list_offsets({p: OffsetSpec.max_timestamp()})[p].result(20).offset >= 0
+    assert admin.list_offsets({p: OffsetSpec.latest()})[p].result(120).offset == 30
+    assert admin.list_offsets({p: OffsetSpec.earliest()})[p].result(120).offset == 0
+    assert admin.list_offsets({p: OffsetSpec.max_timestamp()})[p].result(120).offset >= 0
     at = TopicPartition(t, 0, 12)
-    assert admin.delete_records([at])[at].result(20).low_watermark == 12
-    assert admin.list_offsets({p: OffsetSpec.earliest()})[p].result(20).offset == 12
+    assert admin.delete_records([at])[at].result(120).low_watermark == 12
+    assert admin.list_offsets({p: OffsetSpec.earliest()})[p].result(120).offset == 12
 
 
 def test_admin_elect_leaders(admin, make_topic):
     from confluent_kafka import ElectionType
 
     p = TopicPartition(make_topic(), 0)
-    result = admin.elect_leaders(ElectionType.PREFERRED, [p]).result(20)
+    result = admin.elect_leaders(ElectionType.PREFERRED, [p]).result(120)
     assert list(result.values())[0].code() == KafkaError.ELECTION_NOT_NEEDED
 
 
 def test_old_api_version_request(bootstrap):
     """A client that does not ask for versions talks as an old one does; librdkafka still knows how."""
-    a = AdminClient({"bootstrap.servers": bootstrap, "api.version.request.timeout.ms": 5000, "broker.version.fallback": "0.10.0"})
-    assert a.list_topics(timeout=10).brokers
+    a = AdminClient({"bootstrap.servers": bootstrap, "api.version.request.timeout.ms": 60000, "broker.version.fallback": "0.10.0"})
+    assert a.list_topics(timeout=60).brokers

@@ -15,7 +15,7 @@ HARMLESS = re.compile(r"isvalid: true")
 def tool(ctx, name: str, files: list, *options) -> tuple[int, list, str]:
     """Exit code, complaints and the whole output of one run."""
     argv = kafka_dist.java("-cp", kafka_dist.jars("kafka"), "org.apache.kafka.tools.DumpLogSegments", *options, "--files", ",".join(map(str, files)), level="OFF")
-    rc, text = ctx.run(f"dump-{name}", argv, 300)
+    rc, text = ctx.run(f"dump-{name}", argv, 900)
     bad = [line for line in text.splitlines() if COMPLAINTS.search(HARMLESS.sub("", line))]
     return rc, bad, text
 

@@ -22,7 +22,7 @@ def world(ctx, name, bootstrap, what, program="World") -> list:
     """Lines that World, or another of the programs, printed."""
     classes = kafka_dist.compile_java("storage", HERE / "java")
     argv = kafka_dist.java("-cp", f"{classes}:{kafka_dist.jars('kafka')}", program, bootstrap, what, level="OFF")
-    _, text = ctx.run(name, argv, 300, check=True)
+    _, text = ctx.run(name, argv, 1200, check=True)
     return [x for x in text.splitlines() if x != "DONE"]
 
 

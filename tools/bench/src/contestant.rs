@@ -14,8 +14,9 @@ use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::guard::Guard;
+use crate::secure::Ports;
 use crate::stats::Random;
-use crate::{kafka_dist, topic};
+use crate::{kafka_dist, secure, topic};
 
 const CLUSTER_ID: &str = "T3R0bGEtQmVuY2hDbHVzdA";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -78,6 +79,16 @@ impl Workplace {
         Ok(Self { folder, ottla, properties, class_path, started, guard })
     }
 
+    /// Where everything is that is removed at the end.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The Ottla binary.
+    pub fn ottla(&self) -> &Path {
+        &self.ottla
+    }
+
     /// Class path of Apache Kafka's broker and tools.
     pub fn class_path(&self) -> Result<&str> {
         if self.class_path.get().is_none() {
@@ -89,16 +100,40 @@ impl Workplace {
 
     /// Starts a broker on an empty data folder, and returns once it has answered Metadata.
     pub fn start(&self, kind: Kind, name: &'static str) -> Result<Broker<'_>> {
+        self.start_with(kind, name, None, "")
+    }
+
+    /// Likewise, with further listeners, a user who may log in, and more lines for server.properties.
+    pub fn start_secure(&self, kind: Kind, name: &'static str, more: &str) -> Result<Broker<'_>> {
+        let ports = Ports { ssl: free_port()?, sasl_ssl: free_port()?, sasl: free_port()? };
+        let broker = self.start_with(kind, name, Some(ports), more)?;
+        secure::create_user(broker.port)?;
+        Ok(broker)
+    }
+
+    fn start_with(
+        &self,
+        kind: Kind,
+        name: &'static str,
+        secure: Option<Ports>,
+        more: &str,
+    ) -> Result<Broker<'_>> {
         let number = self.started.replace(self.started.get() + 1);
         let folder = self.folder.join(format!("{number}-{name}"));
         fs::create_dir_all(&folder)?;
         let (port, controller_port) = (free_port()?, free_port()?);
         let config = folder.join("server.properties");
-        fs::write(&config, self.server_properties(&folder, port, controller_port))?;
+        let mut properties = self.server_properties(&folder, port, controller_port, secure);
+        if let Some(ports) = secure {
+            properties += &ports.properties(&folder)?;
+        }
+        fs::write(&config, properties + more)?;
         if kind == Kind::Kafka {
             format_storage(self.class_path()?, &folder, &config)?;
         }
-        self.start_in(kind, folder, port)
+        let mut broker = self.start_in(kind, folder, port)?;
+        broker.secure = secure;
+        Ok(broker)
     }
 
     /// Starts a broker in a folder that was prepared, or in which one ran before.
@@ -109,22 +144,38 @@ impl Workplace {
         command.current_dir(&folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let began = Instant::now();
         let child = command.spawn().with_context(|| format!("starting {kind}"))?;
-        let mut broker = Broker { place: self, kind, folder, port, child, began, start: Duration::ZERO };
+        let mut broker =
+            Broker { place: self, kind, folder, port, secure: None, child, began, start: Duration::ZERO };
         self.guard.watch(broker.pid())?;
         broker.wait_until_it_serves()?;
         Ok(broker)
     }
 
-    fn server_properties(&self, folder: &Path, port: u16, controller_port: u16) -> String {
+    fn server_properties(
+        &self,
+        folder: &Path,
+        port: u16,
+        controller_port: u16,
+        secure: Option<Ports>,
+    ) -> String {
         let data = folder.join("data");
+        let (listeners, protocols) = match secure {
+            None => (String::new(), ""),
+            Some(Ports { ssl, sasl_ssl, sasl }) => (
+                format!(
+                    ",SSL://127.0.0.1:{ssl},SASL_SSL://127.0.0.1:{sasl_ssl},SASL_PLAINTEXT://127.0.0.1:{sasl}"
+                ),
+                ",SSL:SSL,SASL_SSL:SASL_SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
+            ),
+        };
         let mut text = format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}\n\
              controller.listener.names=CONTROLLER\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listeners}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{listeners}\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}\n\
              log.dirs={}\n\
              offsets.topic.replication.factor=1\n\
              transaction.state.log.replication.factor=1\n\
@@ -210,6 +261,8 @@ pub struct Broker<'a> {
     pub kind: Kind,
     /// Its port on the loopback interface.
     pub port: u16,
+    /// Its listeners that ask who one is, if it has some.
+    secure: Option<Ports>,
     /// When it was started.
     pub began: Instant,
     /// From exec to the first answered Metadata.
@@ -222,6 +275,11 @@ impl<'a> Broker<'a> {
     /// Id of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its listeners that ask who one is.
+    pub fn secure(&self) -> Result<Ports> {
+        self.secure.context("a broker without TLS")
     }
 
     /// Where it keeps its logs.

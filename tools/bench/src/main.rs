@@ -9,13 +9,15 @@
 //! | `contestant`, `kafka_dist`, `guard` | starting and stopping a broker, of either kind |
 //! | `floor` | a sink that does only what no broker can leave out |
 //! | `process`, `machine`, `disturbance` | what /proc says of a broker, and of everything else |
-//! | `wire`, `topic`, `load` | our own client: prepared frames, few threads |
+//! | `wire`, `secure`, `topic`, `load` | our own client: prepared frames, few threads |
 //! | `perf_tools` | Kafka's own producer and consumer benchmarks as clients |
+//! | `clients` | Ottla's client beside others, on one broker |
 //! | `work` | rows of the table in slices on running brokers |
 //! | `episode` | rows that start brokers of their own |
 //! | `rotation`, `smoke`, `soak` | turns of two; a short run that judges nothing; a long one under everything at once |
 //! | `metric`, `histogram`, `stats`, `report` | numbers, ratios, tables, pictures |
 
+mod clients;
 mod contestant;
 mod disturbance;
 mod effort;
@@ -31,6 +33,7 @@ mod perf_tools;
 mod process;
 mod report;
 mod rotation;
+mod secure;
 mod smoke;
 mod soak;
 mod stats;
@@ -44,6 +47,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
+use clients::Maker;
 use contestant::{Kind, Workplace};
 use disturbance::Limits;
 use effort::Effort;
@@ -55,14 +59,20 @@ use work::Work;
 #[derive(Parser)]
 #[command(
     name = "cargo xtask bench",
-    after_help = "Examples: cargo xtask bench --quick pipelined\n          cargo xtask bench --markdown docs/performance.md --svg docs/performance"
+    after_help = "Examples: cargo xtask bench --quick pipelined\n          cargo xtask bench --clients librdkafka\n          cargo xtask bench --markdown docs/performance.md --svg docs/performance"
 )]
 struct Args {
     /// Only rows whose name contains one of these.
     rows: Vec<String>,
+    /// No rows whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    without: Vec<String>,
     /// Whom Ottla is measured against.
     #[arg(long, visible_alias = "b", value_enum, default_value = "kafka")]
     against: Kind,
+    /// Not brokers, but clients: Ottla's against this one, on one broker of Ottla (the rows "client ...").
+    #[arg(long, value_enum, value_name = "CLIENT", conflicts_with_all = ["against", "a", "soak"])]
+    clients: Option<Maker>,
     /// Another first contestant; the ratios are its numbers by the other's.
     #[arg(long, value_enum, default_value = "ottla")]
     a: Kind,
@@ -134,7 +144,8 @@ impl Args {
     }
 
     fn wants(&self, row: &str) -> bool {
-        self.rows.is_empty() || self.rows.iter().any(|part| row.contains(part.as_str()))
+        let named = |parts: &[String]| parts.iter().any(|part| row.contains(part.as_str()));
+        (self.rows.is_empty() || named(&self.rows)) && !named(&self.without)
     }
 
     fn suit(&self, suits: impl Fn(Kind) -> bool) -> bool {
@@ -156,10 +167,15 @@ fn main() -> Result<()> {
     episodes.retain(|e| e.rows().iter().any(|row| args.wants(row)) && args.suit(|kind| e.suits(kind)));
     let mut rows = work::rows(&effort);
     rows.retain(|row| args.wants(&row.name()) && args.suit(|kind| row.suits(kind)));
-    ensure!(!episodes.is_empty() || !rows.is_empty(), "no such row; --list names them");
+    let mut of_clients = clients::names();
+    of_clients.retain(|name| args.wants(name) && (args.clients.is_some() || args.smoke || args.list));
+    ensure!(
+        !episodes.is_empty() || !rows.is_empty() || !of_clients.is_empty(),
+        "no such row; --list names them"
+    );
     if args.list {
         let names = episodes.iter().flat_map(|e| e.rows()).chain(rows.iter().map(|row| row.name()));
-        names.for_each(|name| println!("{name}"));
+        names.chain(of_clients).for_each(|name| println!("{name}"));
         return Ok(());
     }
     let mut properties = args.properties.clone();
@@ -172,7 +188,7 @@ fn main() -> Result<()> {
         return soak::run(&place, args.a, time, time.div_f64(30.0).max(Duration::from_secs(1)));
     }
     if args.smoke {
-        return smoke::run(&place, &effort, &episodes, &rows);
+        return smoke::run(&place, &effort, &episodes, &rows, !of_clients.is_empty());
     }
     compare(&args, &place, &effort, &episodes, &rows)
 }
@@ -189,18 +205,36 @@ fn compare(
     if limits.forbid(before) {
         bail!("{before}: a ratio taken now would mean little; wait, or say --force");
     }
+    if let Some(against) = args.clients {
+        let names = [Maker::Ottla, against].map(|maker| maker.to_string());
+        let mut report = Report::new(names, *effort, args.force);
+        clients::measure(place, against, effort, limits, |row| args.wants(row), &mut report)?;
+        return finish(args, &report);
+    }
     let kinds = [args.a, args.against];
-    let mut report = Report::new(kinds, *effort, args.force);
+    let mut report = Report::new(kinds.map(|kind| kind.to_string()), *effort, args.force);
     for episode in episodes {
         episode::measure(episode.as_ref(), place, kinds, effort, limits, &mut report)?;
     }
-    if !rows.is_empty() {
-        let brokers = [place.start(args.a, "a")?, place.start(args.against, "b")?];
+    for is_secure in [false, true] {
+        let mut rows = rows.iter().filter(|row| row.is_secure() == is_secure).peekable();
+        if rows.peek().is_none() {
+            continue;
+        }
+        let start = |kind, name| match is_secure {
+            false => place.start(kind, name),
+            true => place.start_secure(kind, name, ""),
+        };
+        let brokers = [start(args.a, "a")?, start(args.against, "b")?];
         rotation::warm_up(&brokers, effort.warm_up)?;
         for row in rows {
             rotation::measure(row.as_ref(), &brokers, effort, limits, &mut report)?;
         }
     }
+    finish(args, &report)
+}
+
+fn finish(args: &Args, report: &Report) -> Result<()> {
     report.write(args.markdown.as_deref(), args.json.as_deref(), args.svg.as_deref())?;
     report.finish()
 }

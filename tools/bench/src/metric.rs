@@ -23,8 +23,18 @@ pub enum Metric {
     CpuPerRequest,
     /// CPU time of the broker for each connection made.
     CpuPerConnection,
+    /// CPU time of the broker as a multiple of what it is without a feature.
+    TimesWithout,
     /// CPU time of the broker for each transaction.
     CpuPerTransaction,
+    /// CPU time of the client for each megabyte of records' values.
+    ClientCpuPerMb,
+    /// CPU time of the client for each record.
+    ClientCpuPerRecord,
+    /// The most resident memory of the client.
+    ClientPeak,
+    /// Mean time from sending a record until it was read.
+    RoundTrip,
     /// Throughput in megabytes of records' values.
     Rate,
     /// Throughput in records.
@@ -74,7 +84,12 @@ impl Metric {
             Metric::CpuPerRecord => "broker CPU, us/record",
             Metric::CpuPerRequest => "broker CPU, us/request",
             Metric::CpuPerConnection => "broker CPU, us/connection",
+            Metric::TimesWithout => "broker CPU, times that without",
             Metric::CpuPerTransaction => "broker CPU, us/transaction",
+            Metric::ClientCpuPerMb => "client CPU, ms/MB",
+            Metric::ClientCpuPerRecord => "client CPU, us/record",
+            Metric::ClientPeak => "client memory, MB",
+            Metric::RoundTrip => "mean, us",
             Metric::Rate => "MB/s",
             Metric::Records => "records/s",
             Metric::Requests => "requests/s",

@@ -67,6 +67,14 @@ fn producer_result(said: &str) -> Option<(u64, f64)> {
     Some((records, rate))
 }
 
+/// Records, and records in a second, of the same line.
+pub fn producer_rate(said: &str) -> Option<(u64, f64)> {
+    let (records, _) = producer_result(said)?;
+    let line = said.lines().rfind(|line| line.contains("99.9th"))?;
+    let rate = line.split_once(" records sent, ")?.1.split_ascii_whitespace().next()?.parse().ok()?;
+    Some((records, rate))
+}
+
 /// One run of `kafka-consumer-perf-test`: a group of one reads `records` records from the beginning. The seconds
 /// are those spent fetching, without joining the group.
 pub fn consume(class_path: &str, port: u16, topic: &str, group: &str, records: u64) -> Result<Moved> {
@@ -83,14 +91,15 @@ pub fn consume(class_path: &str, port: u16, topic: &str, group: &str, records: u
 }
 
 /// MB, records and fetch seconds of the line `start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, ...`.
-fn consumer_result(said: &str) -> Option<(f64, u64, f64)> {
+pub fn consumer_result(said: &str) -> Option<(f64, u64, f64)> {
     let line = said.lines().rfind(|line| line.split(", ").count() == 10)?;
     let fields: Vec<&str> = line.split(", ").collect();
     let number = |i: usize| fields.get(i)?.trim().parse::<f64>().ok();
     Some((number(2)?, number(4)? as u64, number(7)? / 1000.0))
 }
 
-fn java(class_path: &str, class: &str) -> Command {
+/// A JVM that runs a class of Kafka's.
+pub fn java(class_path: &str, class: &str) -> Command {
     let mut command = Command::new("java");
     // Numbers with a point, whatever the language of the machine.
     command.args(["-Xmx512m", "-Duser.language=en", "-Dlog4j2.level=ERROR", "-Djava.awt.headless=true"]);
@@ -117,6 +126,7 @@ mod tests {
         let said = "10 records sent, 2.0 records/sec (1.00 MB/sec), 1.0 ms avg latency, 3.0 ms max latency.\n\
                     500 records sent, 250.000000 records/sec (12.34 MB/sec), 1.20 ms avg latency, 3.00 ms max latency, 1 ms 50th, 2 ms 95th, 3 ms 99th, 3 ms 99.9th.\n";
         assert_eq!(producer_result(said), Some((500, 12.34)));
+        assert_eq!(producer_rate(said), Some((500, 250.0)));
         assert_eq!(producer_result("WARN nothing"), None);
     }
 

@@ -13,6 +13,7 @@ use crate::load::produce::{Produce, create_writable};
 use crate::machine::touch_memory;
 use crate::metric::Slice;
 use crate::report::Report;
+use crate::secure::Door;
 use crate::topic;
 use crate::work::{Work, lacks};
 
@@ -35,10 +36,12 @@ pub fn warm_up(brokers: &[Broker<'_>; 2], time: Duration) -> Result<()> {
     while began.elapsed() < time {
         for broker in brokers {
             let load = Produce { batch: BatchKind::plain(1024, batch_size), acks: -1, in_flight: 5 };
-            load.run(broker.port, name, Duration::from_millis(800), 256 << 20)
+            // With TLS, where there is some: it takes a compiler longer than the rest.
+            let door = broker.secure().map_or(Ok(Door::from(broker.port)), |ports| ports.ssl())?;
+            load.run(&door, name, Duration::from_millis(800), 256 << 20)
                 .with_context(|| broker.condition())?;
             if broker.kind != Kind::Floor {
-                fetch(broker.port, name, 1 << 20, Duration::from_millis(200))?;
+                fetch(&door, name, 1 << 20, Duration::from_millis(200))?;
             }
         }
         batch_size = if batch_size == 16 << 10 { 256 << 10 } else { 16 << 10 };

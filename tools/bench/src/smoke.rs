@@ -2,18 +2,20 @@
 
 use anyhow::{Result, bail};
 
+use crate::clients;
 use crate::contestant::{Broker, Kind, Workplace};
 use crate::effort::Effort;
 use crate::episode::Episode;
 use crate::metric::Slice;
 use crate::work::{Work, lacks};
 
-/// Runs these rows; those that take Kafka's tools are left out.
+/// Runs these rows, and those of clients if they are wanted; those that take Kafka's tools are left out.
 pub fn run(
     place: &Workplace,
     effort: &Effort,
     episodes: &[Box<dyn Episode>],
     rows: &[Box<dyn Work>],
+    wants_clients: bool,
 ) -> Result<()> {
     let mut smoke = Smoke::default();
     for episode in episodes {
@@ -22,9 +24,16 @@ pub fn run(
             smoke.note(kind, &name, episode.once(place, kind));
         }
     }
+    if wants_clients {
+        for (name, result) in clients::once(place, effort)? {
+            smoke.note(Kind::Ottla, &name, result.map(|slice| vec![slice]));
+        }
+    }
     let brokers = [place.start(Kind::Ottla, "a")?, place.start(Kind::Floor, "b")?];
+    let secure = [place.start_secure(Kind::Ottla, "secure", "")?];
     for (i, row) in rows.iter().filter(|row| !row.takes_java()).enumerate() {
         let topic = format!("smoke-{i}");
+        let brokers = if row.is_secure() { &secure[..] } else { &brokers };
         for broker in brokers.iter().filter(|broker| row.suits(broker.kind)) {
             if let Some(api) = lacks(row.as_ref(), broker)? {
                 smoke.skip(broker.kind, &row.name(), api.name());

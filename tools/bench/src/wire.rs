@@ -1,14 +1,17 @@
 //! A connection of our own client: blocking, one thread, frames prepared beforehand.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
-use ottla_protocol::messages::{RequestHeader, ResponseHeader};
+use ottla_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
 use ottla_protocol::{Message, Reader, Request, Str, Writer};
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::secure::{self, Door};
 
 /// Where the correlation id stands in a frame: after size, API key and version.
 const CORRELATION_ID_AT: usize = 8;
@@ -36,9 +39,15 @@ pub fn set_correlation_id(frame: &mut [u8], id: i32) {
     frame[CORRELATION_ID_AT..CORRELATION_ID_AT + 4].copy_from_slice(&id.to_be_bytes());
 }
 
+/// The bytes beneath.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
 /// A connection to a broker on this machine.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// What was read and not yet handed out is `buffer[start..end]`. The buffer is never shorter than it was, and
     /// handed out without copying, so that a large response costs the client little.
     buffer: BytesMut,
@@ -48,33 +57,66 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to the port on the loopback interface.
-    pub fn open(port: u16, timeout: Duration) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), timeout)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(timeout))?;
-        stream.set_write_timeout(Some(timeout))?;
-        Ok(Self::over(stream, 64 << 10))
+    /// Connects to a listener on the loopback interface: a port of plain text, or a door.
+    pub fn open(door: impl Into<Door>, timeout: Duration) -> Result<Self> {
+        Self::sized(&door.into(), timeout, 64 << 10)
     }
 
     /// Likewise, for one of thousands: with a small buffer.
-    pub fn small(port: u16, timeout: Duration) -> Result<Self> {
-        let stream = Self::open(port, timeout)?.stream;
-        Ok(Self::over(stream, 2 << 10))
+    pub fn small(door: impl Into<Door>, timeout: Duration) -> Result<Self> {
+        Self::sized(&door.into(), timeout, 2 << 10)
     }
 
-    fn over(stream: TcpStream, buffer: usize) -> Self {
+    /// Number `i` of thousands. Each 32nd waits until it is served, and so all before it: with more than 50 that wait
+    /// (`socket.listen.backlog.size`) the kernel forgets one, which tries again a second later.
+    pub fn one_of_many(door: impl Into<Door>, timeout: Duration, i: usize) -> Result<Self> {
+        let mut connection = Self::small(door, timeout).with_context(|| format!("connection {i}"))?;
+        if i % 32 == 31 {
+            connection.call(&ApiVersionsRequest::default(), 0)?;
+        }
+        Ok(connection)
+    }
+
+    fn sized(door: &Door, timeout: Duration, buffer: usize) -> Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, door.port));
+        let stream = TcpStream::connect_timeout(&address, timeout)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(timeout))?;
+        stream.set_write_timeout(Some(timeout))?;
+        let stream = match &door.tls {
+            None => Stream::Plain(stream),
+            Some(config) => Stream::Tls(Box::new(StreamOwned::new(secure::client(config)?, stream))),
+        };
+        let mut connection = Self::over(stream, buffer);
+        if door.logs_in {
+            secure::log_in(&mut connection)?;
+        }
+        Ok(connection)
+    }
+
+    fn over(stream: Stream, buffer: usize) -> Self {
         Self { stream, buffer: BytesMut::zeroed(buffer), start: 0, end: 0, correlation_id: 0 }
     }
 
     /// The same connection once more, for another thread: one sends, the other receives.
     pub fn try_clone(&self) -> Result<Self> {
-        Ok(Self::over(self.stream.try_clone()?, 64 << 10))
+        let Stream::Plain(stream) = &self.stream else {
+            bail!("a connection with TLS belongs to one thread")
+        };
+        Ok(Self::over(Stream::Plain(stream.try_clone()?), 64 << 10))
+    }
+
+    /// What TLS knows of itself, where there is some.
+    pub fn tls(&self) -> Option<&ClientConnection> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(&stream.conn),
+        }
     }
 
     /// Ends it without the usual farewell.
     pub fn reset(self) -> Result<()> {
-        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?;
+        rustix::net::sockopt::set_socket_linger(self.stream.socket(), Some(Duration::ZERO))?;
         Ok(())
     }
 
@@ -88,7 +130,10 @@ impl Connection {
 
     /// Sends a prepared frame.
     pub fn send(&mut self, frame: &[u8]) -> Result<()> {
-        self.stream.write_all(frame).with_context(|| format!("sending {} bytes", frame.len()))
+        self.stream
+            .write_all(frame)
+            .and_then(|()| self.stream.flush())
+            .with_context(|| format!("sending {} bytes", frame.len()))
     }
 
     /// The next response, decoded; for small ones, as it is copied.
@@ -138,7 +183,41 @@ impl Connection {
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.stream.socket().as_fd()
+    }
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.flush(),
+            Stream::Tls(stream) => stream.flush(),
+        }
     }
 }
 

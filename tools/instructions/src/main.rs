@@ -12,8 +12,10 @@
 //! Callgrind counts only inside of [`measured`], by its name. (The crate gungraun does this too, but wants a second
 //! program installed in the very same version.)
 
+mod client;
 mod messages;
 mod records;
+mod security;
 mod storage;
 
 use anyhow::{Context, Result};
@@ -27,7 +29,7 @@ type Body = Box<dyn FnMut() -> Result<()>>;
 type Case = (&'static str, fn() -> Result<Body>);
 
 /// All cases.
-const CASES: [Case; 13] = [
+const CASES: [Case; 20] = [
     ("append 16 x 1 KB", storage::append_batch),
     ("append 1 x 1 KB, idempotent", storage::append_idempotent),
     ("read from memory", storage::read_memory),
@@ -41,6 +43,13 @@ const CASES: [Case; 13] = [
     ("encode Produce response, 10 partitions", messages::encode_produce),
     ("encode Fetch response, 10 partitions", messages::encode_fetch),
     ("encode Metadata response, 100 topics", messages::encode_metadata),
+    ("allowed before, 1 of 10,000 topics", security::allowed_before),
+    ("decide by 1,000 entries, literal", security::decide_literal),
+    ("decide by 1,000 entries, prefixed", security::decide_prefixed),
+    ("client: send 15 x 1 KB", client::send_large),
+    ("client: send 140 x 100 B", client::send_small),
+    ("client: read 15 x 1 KB", client::read_large),
+    ("client: read 140 x 100 B", client::read_small),
 ];
 
 fn main() -> Result<()> {

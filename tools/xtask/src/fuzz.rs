@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::{command, repo};
 
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 14] = [
     "request",
     "internal_record",
     "record_batch",
@@ -19,6 +19,12 @@ const TARGETS: [&str; 8] = [
     "small_file",
     "metadata_snapshot",
     "server_properties",
+    "client_metrics",
+    "sasl",
+    "oauth",
+    "kerberos",
+    "security_text",
+    "keystore",
 ];
 
 /// Inputs that are kept, by target: what each begins with.

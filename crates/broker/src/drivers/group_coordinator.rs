@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ottla_coordinator::{
-    CoordinatorResult, GroupCoordinatorConfig, GroupCoordinatorShard, GroupEvent, Reply, ReplyId,
+    CoordinatorResult, CoordinatorRuntime, GroupCoordinatorConfig, GroupCoordinatorShard, GroupEvent,
+    GroupExplanation, MemberSession, Reply, ReplyId,
 };
 use ottla_metadata::MetadataImage;
 use ottla_protocol::{ErrorCode, Str, Uuid};
@@ -72,6 +73,23 @@ impl GroupCoordinator {
         look: impl FnOnce(&GroupCoordinatorShard) -> R + Send + 'static,
     ) -> Result<R, ErrorCode> {
         self.coordinator.look(partition, look).await
+    }
+
+    /// A group in the terms in which an operator asks about it; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// As [`Coordinator::run`].
+    pub async fn explain(
+        &self,
+        partition: i32,
+        group_id: Str,
+        now_ms: i64,
+    ) -> Result<Option<(GroupExplanation, Vec<MemberSession>)>, ErrorCode> {
+        let explain = move |runtime: &CoordinatorRuntime| {
+            let explanation = runtime.shard().explain_group(&group_id)?;
+            Some((explanation, runtime.shard().member_sessions(&group_id, runtime.timers(), now_ms)))
+        };
+        self.coordinator.look_with_timers(partition, explain).await
     }
 
     /// The end of a transaction that has committed offsets.

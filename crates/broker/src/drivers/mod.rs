@@ -2,6 +2,7 @@
 
 pub mod controller;
 pub mod coordinator;
+pub mod delegation_tokens;
 pub mod group_config;
 pub mod group_coordinator;
 pub mod share_coordinator;

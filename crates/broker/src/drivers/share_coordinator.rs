@@ -65,6 +65,18 @@ impl ShareCoordinator {
             .map_err(StateError::from)?
     }
 
+    /// Looks at one shard.
+    ///
+    /// # Errors
+    /// As [`Coordinator::look`].
+    pub async fn look<R: Send + 'static>(
+        &self,
+        partition: i32,
+        look: impl FnOnce(&ShareCoordinatorShard) -> R + Send + 'static,
+    ) -> Result<R, ErrorCode> {
+        self.coordinator.look(partition, look).await
+    }
+
     /// The metadata has changed.
     pub fn metadata(&self, image: Arc<MetadataImage>) {
         self.coordinator.metadata(image);

@@ -85,6 +85,25 @@ impl FetchContext {
     }
 }
 
+impl FetchContext {
+    /// The answer without what was read: the client shall ask again, in the session that it has
+    /// (`FetchContext.getThrottledResponse`).
+    pub fn respond_throttled(self) -> FetchResponse {
+        match self.kind {
+            Kind::Error(error) => FetchResponse { error_code: error.code(), ..Default::default() },
+            Kind::Sessionless | Kind::Full { .. } => FetchResponse::default(),
+            Kind::Incremental { session, expected_epoch } => {
+                let session = session.lock();
+                let error = match session.epoch == expected_epoch {
+                    true => ErrorCode::None,
+                    false => ErrorCode::InvalidFetchSessionEpoch,
+                };
+                FetchResponse { error_code: error.code(), session_id: session.id, ..Default::default() }
+            }
+        }
+    }
+}
+
 /// Groups neighbouring partitions of one topic.
 fn response<'a>(
     session_id: i32,

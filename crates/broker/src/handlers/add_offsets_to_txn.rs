@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use ottla_coordinator::partition_for;
 use ottla_coordinator::transaction::{TransactionReply, TransactionalProducer};
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 use ottla_protocol::{ErrorCode, Str, TopicPartition};
 
 use super::group_request::offsets_partitions;
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::internal_topics::CONSUMER_OFFSETS;
@@ -25,7 +27,7 @@ pub async fn handle(
     broker: Arc<Broker>,
     request: AddOffsetsToTxnRequest,
 ) -> AddOffsetsToTxnResponse {
-    let error = match add(&broker, request).await {
+    let error = match add(&ctx, &broker, request).await {
         Ok(TransactionReply::Done(_)) => ErrorCode::None,
         Ok(TransactionReply::Refused(error)) | Err(error) => error,
         Ok(TransactionReply::ProducerIdWanted) => ErrorCode::UnknownServerError,
@@ -36,7 +38,13 @@ pub async fn handle(
     }
 }
 
-async fn add(broker: &Broker, request: AddOffsetsToTxnRequest) -> Result<TransactionReply, ErrorCode> {
+async fn add(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: AddOffsetsToTxnRequest,
+) -> Result<TransactionReply, ErrorCode> {
+    broker.authorize(ctx, AclOperation::Write, Resource::TransactionalId(&request.transactional_id))?;
+    broker.authorize(ctx, AclOperation::Read, Resource::Group(&request.group_id))?;
     let count = offsets_partitions(broker);
     if count == 0 {
         // Nobody can have committed offsets yet: the client looks for the group's coordinator, which creates the topic.

@@ -9,15 +9,18 @@ use std::sync::Arc;
 use ottla_coordinator::transaction::{
     TRANSACTION_VERSION_WITH_EPOCH_BUMP, TransactionReply, TransactionalProducer,
 };
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTransaction;
 use ottla_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
 };
 use ottla_protocol::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse};
-use ottla_protocol::{ErrorCode, TopicPartition};
+use ottla_protocol::{ErrorCode, Str, TopicPartition};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
+use crate::internal_topics;
 use crate::transactions::fenced_for;
 
 /// First version whose clients know PRODUCER_FENCED.
@@ -32,10 +35,13 @@ pub async fn handle(
     request: AddPartitionsToTxnRequest,
 ) -> AddPartitionsToTxnResponse {
     if ctx.api_version >= BATCH_VERSION {
+        if let Err(error) = broker.authorize(&ctx, AclOperation::ClusterAction, Resource::Cluster) {
+            return AddPartitionsToTxnResponse { error_code: error.code(), ..Default::default() };
+        }
         let mut results = Vec::with_capacity(request.transactions.len());
         for transaction in request.transactions {
             let transactional_id = transaction.transactional_id.clone();
-            let topic_results = add(ctx.api_version, &broker, transaction).await;
+            let topic_results = add(&ctx, &broker, transaction).await;
             results.push(AddPartitionsToTxnResult { transactional_id, topic_results });
         }
         return AddPartitionsToTxnResponse { results_by_transaction: results, ..Default::default() };
@@ -47,28 +53,41 @@ pub async fn handle(
         verify_only: false,
         topics: request.v3_and_below_topics,
     };
-    let results_by_topic_v3_and_below = add(ctx.api_version, &broker, transaction).await;
+    let transactional_id = Resource::TransactionalId(&transaction.transactional_id);
+    let results_by_topic_v3_and_below = match broker.authorize(&ctx, AclOperation::Write, transactional_id) {
+        Ok(()) => add(&ctx, &broker, transaction).await,
+        Err(error) => respond(&transaction, |_| error),
+    };
     AddPartitionsToTxnResponse { results_by_topic_v3_and_below, ..Default::default() }
 }
 
 async fn add(
-    version: i16,
+    ctx: &RequestContext,
     broker: &Broker,
     transaction: AddPartitionsToTxnTransaction,
 ) -> Vec<AddPartitionsToTxnTopicResult> {
+    let version = ctx.api_version;
+    let denied = denied(ctx, broker, &transaction);
     let image = broker.image();
-    let exists =
-        |partition: &TopicPartition| image.topics.partition(&partition.topic, partition.partition).is_some();
+    let check = |partition: &TopicPartition| {
+        if denied.contains(&partition.topic) {
+            return ErrorCode::TopicAuthorizationFailed;
+        }
+        match image.topics.partition(&partition.topic, partition.partition) {
+            Some(_) => ErrorCode::None,
+            None => ErrorCode::UnknownTopicOrPartition,
+        }
+    };
     let partitions: BTreeSet<TopicPartition> = transaction
         .topics
         .iter()
         .flat_map(|topic| topic.partitions.iter().map(|at| TopicPartition::new(topic.name.clone(), *at)))
         .collect();
-    // One partition that does not exist, and none is added.
-    if !partitions.iter().all(exists) {
-        return respond(&transaction, |partition| match exists(partition) {
-            true => ErrorCode::OperationNotAttempted,
-            false => ErrorCode::UnknownTopicOrPartition,
+    // One partition that does not exist or must not be written to, and none is added.
+    if partitions.iter().any(|partition| check(partition).is_err()) {
+        return respond(&transaction, |partition| match check(partition) {
+            ErrorCode::None => ErrorCode::OperationNotAttempted,
+            error => error,
         });
     }
     if transaction.verify_only {
@@ -87,6 +106,20 @@ async fn add(
     };
     let error = fenced_for(version, FENCED_VERSION, error);
     respond(&transaction, |_| error)
+}
+
+/// The topics that a client may not write to; brokers ask for nothing that they have not checked.
+fn denied(
+    ctx: &RequestContext,
+    broker: &Broker,
+    transaction: &AddPartitionsToTxnTransaction,
+) -> BTreeSet<Str> {
+    if ctx.api_version >= BATCH_VERSION {
+        return BTreeSet::new();
+    }
+    let mut allowed = broker.topics(ctx, AclOperation::Write);
+    let names = transaction.topics.iter().map(|topic| &topic.name);
+    names.filter(|name| internal_topics::is_internal(name) || !allowed.allow(name)).cloned().collect()
 }
 
 async fn verify(

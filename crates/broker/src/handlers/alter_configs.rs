@@ -6,7 +6,7 @@ use ottla_protocol::messages::alter_configs_response::AlterConfigsResourceRespon
 use ottla_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
-use super::controller_request::run;
+use super::controller_request::{deny_altering, run};
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -30,7 +30,9 @@ pub async fn handle(
             .collect(),
         ..Default::default()
     };
-    run(&ctx, &broker, move |controller, context| controller.alter_configs(&request, context))
+    let denied =
+        deny_altering(&ctx, &broker, request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
+    run(&ctx, &broker, move |controller, context| controller.alter_configs(&request, denied, context))
         .await
         .unwrap_or_else(failed)
 }

@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::alter_replica_log_dirs_response::{
     AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
 };
 use ottla_protocol::messages::{AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse};
 use ottla_protocol::{ErrorCode, Str, TopicPartition};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::cordon;
@@ -27,14 +29,20 @@ pub fn handle(
     broker: &Broker,
     request: AlterReplicaLogDirsRequest,
 ) -> AlterReplicaLogDirsResponse {
+    let is_allowed = broker.may(ctx, AclOperation::Alter, Resource::Cluster);
     let mut topics: BTreeMap<Str, Vec<AlterReplicaLogDirPartitionResult>> = BTreeMap::new();
     for dir in &request.dirs {
         for topic in &dir.topics {
             let results = topics.entry(topic.name.clone()).or_default();
-            results.extend(topic.partitions.iter().map(|index| AlterReplicaLogDirPartitionResult {
-                partition_index: *index,
-                error_code:
-                    start(ctx, broker, &dir.path, &topic.name, *index).err().unwrap_or_default().code(),
+            results.extend(topic.partitions.iter().map(|index| {
+                AlterReplicaLogDirPartitionResult {
+                    partition_index: *index,
+                    error_code: match is_allowed {
+                        true => start(ctx, broker, &dir.path, &topic.name, *index).err().unwrap_or_default(),
+                        false => ErrorCode::ClusterAuthorizationFailed,
+                    }
+                    .code(),
+                }
             }));
         }
     }

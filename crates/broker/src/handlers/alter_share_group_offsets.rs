@@ -4,35 +4,80 @@ use std::sync::Arc;
 
 use ottla_coordinator::errors::coordinator_error;
 use ottla_coordinator::{AlterShareGroupOffsetsReply, Reply};
+use ottla_metadata::AclOperation;
+use ottla_protocol::messages::alter_share_group_offsets_response::{
+    AlterShareGroupOffsetsResponsePartition, AlterShareGroupOffsetsResponseTopic,
+};
 use ottla_protocol::messages::{AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::group_request::{is_share_enabled, run};
 use super::share_persister::{self, Refused};
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the share coordinator has the new offsets.
 pub async fn handle(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     broker: Arc<Broker>,
-    request: AlterShareGroupOffsetsRequest,
+    mut request: AlterShareGroupOffsetsRequest,
 ) -> AlterShareGroupOffsetsResponse {
     if !is_share_enabled(&broker) {
         return refuse(ErrorCode::UnsupportedVersion);
     }
+    if let Err(error) = broker.authorize(&ctx, AclOperation::Read, Resource::Group(&request.group_id)) {
+        return refuse(error);
+    }
     if request.group_id.is_empty() {
         return refuse(ErrorCode::InvalidGroupId);
     }
+    let denied = denied(&ctx, &broker, &mut request);
     let group_id = request.group_id.clone();
     let reply = run(&broker, &group_id, move |shard, id, now_ms| {
         shard.alter_share_group_offsets(&request, id, now_ms)
     });
     match reply.await {
-        Ok(Reply::AlterShareGroupOffsets(reply)) => finish(&broker, reply).await,
+        Ok(Reply::AlterShareGroupOffsets(reply)) => {
+            let mut response = finish(&broker, reply).await;
+            if response.error_code == ErrorCode::None.code() {
+                response.responses.extend(denied);
+            }
+            response
+        }
         Ok(_) => refuse(ErrorCode::UnknownServerError),
         Err(error) => refuse(coordinator_error(error)),
     }
+}
+
+/// Takes out the topics that may not be read, and answers for them.
+fn denied(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: &mut AlterShareGroupOffsetsRequest,
+) -> Vec<AlterShareGroupOffsetsResponseTopic> {
+    let error = ErrorCode::TopicAuthorizationFailed;
+    let image = broker.image();
+    let mut allowed = broker.topics(ctx, AclOperation::Read);
+    let mut denied = Vec::new();
+    request.topics.retain(|topic| {
+        let is_allowed = allowed.allow(&topic.topic_name);
+        if !is_allowed {
+            let partitions = topic.partitions.iter().map(|p| AlterShareGroupOffsetsResponsePartition {
+                partition_index: p.partition_index,
+                error_code: error.code(),
+                error_message: Some(Str::from_static(error.message())),
+            });
+            denied.push(AlterShareGroupOffsetsResponseTopic {
+                topic_name: topic.topic_name.clone(),
+                // As Kafka does: ids of topics are no secret.
+                topic_id: image.topics.topic_id(&topic.topic_name).unwrap_or_default(),
+                partitions: partitions.collect(),
+            });
+        }
+        is_allowed
+    });
+    denied
 }
 
 async fn finish(broker: &Broker, reply: AlterShareGroupOffsetsReply) -> AlterShareGroupOffsetsResponse {
@@ -72,9 +117,6 @@ fn refuse(error: ErrorCode) -> AlterShareGroupOffsetsResponse {
 #[cfg(test)]
 mod tests {
     use ottla_protocol::Uuid;
-    use ottla_protocol::messages::alter_share_group_offsets_response::{
-        AlterShareGroupOffsetsResponsePartition, AlterShareGroupOffsetsResponseTopic,
-    };
 
     use super::*;
 

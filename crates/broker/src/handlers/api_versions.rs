@@ -24,10 +24,7 @@ pub fn handle(
     kind: ListenerKind,
     request: ApiVersionsRequest,
 ) -> ApiVersionsResponse {
-    if ctx.api_version >= SOFTWARE_NAME_VERSION
-        && !(is_software_name(&request.client_software_name)
-            && is_software_name(&request.client_software_version))
-    {
+    if !is_valid(&request, ctx.api_version) {
         return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..Default::default() };
     }
     ctx.set_client_software(ClientSoftware {
@@ -60,6 +57,13 @@ pub fn handle(
         finalized_features_epoch: image.provenance.last_contained_offset,
         ..Default::default()
     }
+}
+
+/// Whether a request of a version names its client's software as it must.
+pub fn is_valid(request: &ApiVersionsRequest, version: i16) -> bool {
+    version < SOFTWARE_NAME_VERSION
+        || (is_software_name(&request.client_software_name)
+            && is_software_name(&request.client_software_version))
 }
 
 /// The answer, in version 0, to a version that is not known.

@@ -10,7 +10,9 @@ use ottla_coordinator::{
 use ottla_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use ottla_protocol::{ErrorCode, Uuid};
 
-use super::group_request::{group_context, is_group_type_enabled, run};
+use super::group_request::{
+    authorize_member, authorize_topics, group_context_with_sight, is_group_type_enabled, run,
+};
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -24,8 +26,13 @@ pub async fn handle(
     if !is_group_type_enabled(&broker, "consumer", "group.version") {
         return refuse(ErrorCode::UnsupportedVersion);
     }
-    let context = group_context(&ctx);
-    if let Err(error) = validate_consumer_group_heartbeat(&broker.groups.config, &context, &request) {
+    let names = request.subscribed_topic_names.iter().flatten();
+    let authorized = authorize_member(&ctx, &broker, &request.group_id)
+        .and_then(|()| authorize_topics(&ctx, &broker, names));
+    let context = group_context_with_sight(&ctx, &broker);
+    let valid = authorized
+        .and_then(|()| validate_consumer_group_heartbeat(&broker.groups.config, &context, &request));
+    if let Err(error) = valid {
         return consumer_group_heartbeat_error(&error);
     }
     let uuid = Uuid::from_random(broker.random.next_u128());

@@ -1,17 +1,35 @@
-//! CreateAcls (key 30), versions 1-3. No authorizer can be configured yet: Kafka's answer without one.
+//! CreateAcls (key 30), versions 1-3: new entries for the authorizer. v2 flexible · v3 users as resources (KIP-373).
 
+use std::sync::Arc;
+
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::create_acls_response::AclCreationResult;
 use ottla_protocol::messages::{CreateAclsRequest, CreateAclsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
+use super::controller_request::run;
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
-/// Refuses each entry as a Kafka without `authorizer.class.name` does.
-pub fn handle(_ctx: &RequestContext, _broker: &Broker, request: CreateAclsRequest) -> CreateAclsResponse {
-    let refused = AclCreationResult {
-        error_code: ErrorCode::SecurityDisabled.code(),
-        error_message: Some(Str::from_static("No Authorizer is configured.")),
+/// Needs ALTER on the cluster. Answers when the entries are committed and this broker heeds them.
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: CreateAclsRequest,
+) -> CreateAclsResponse {
+    let count = request.creations.len();
+    let refuse = |error: ErrorCode, why: &str| {
+        let refused = AclCreationResult { error_code: error.code(), error_message: Some(Str::from(why)) };
+        CreateAclsResponse { results: vec![refused; count], ..Default::default() }
     };
-    CreateAclsResponse { results: vec![refused; request.creations.len()], ..Default::default() }
+    if !broker.may(&ctx, AclOperation::Alter, Resource::Cluster) {
+        return refuse(ErrorCode::ClusterAuthorizationFailed, &ctx.not_authorized());
+    }
+    if !broker.authorization.is_enabled() {
+        return refuse(ErrorCode::SecurityDisabled, "No Authorizer is configured.");
+    }
+    run(&ctx, &broker, move |controller, context| controller.create_acls(&request, context))
+        .await
+        .unwrap_or_else(|error| refuse(error, error.message()))
 }

@@ -5,23 +5,30 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_coordinator::{Reply, errors::delete_group_error};
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::group_request::run;
 use super::share_persister;
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers group by group, when the tombstones are persisted.
 pub async fn handle(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     broker: Arc<Broker>,
     request: DeleteGroupsRequest,
 ) -> DeleteGroupsResponse {
     let mut results = Vec::with_capacity(request.groups_names.len());
+    let mut denied = Vec::new();
     let mut seen = BTreeSet::new();
     for group_id in request.groups_names.into_iter().filter(|id| seen.insert(id.clone())) {
+        if let Err(error) = broker.authorize(&ctx, AclOperation::Delete, Resource::Group(&group_id)) {
+            denied.push(delete_group_error(group_id, error));
+            continue;
+        }
         if let Err(error) = delete_share_state(&broker, &group_id).await {
             results.push(delete_group_error(group_id, error));
             continue;
@@ -33,6 +40,7 @@ pub async fn handle(
             Err(error) => results.push(delete_group_error(group_id, error)),
         }
     }
+    results.extend(denied);
     DeleteGroupsResponse { results, ..Default::default() }
 }
 

@@ -6,36 +6,73 @@ use std::sync::Arc;
 
 use ottla_coordinator::errors::coordinator_error;
 use ottla_coordinator::{DeleteShareGroupOffsetsReply, Reply};
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::delete_share_group_offsets_response::DeleteShareGroupOffsetsResponseTopic;
 use ottla_protocol::messages::{DeleteShareGroupOffsetsRequest, DeleteShareGroupOffsetsResponse};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use super::group_request::{is_share_enabled, run};
 use super::share_persister;
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers when the share coordinator has deleted the state.
 pub async fn handle(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     broker: Arc<Broker>,
-    request: DeleteShareGroupOffsetsRequest,
+    mut request: DeleteShareGroupOffsetsRequest,
 ) -> DeleteShareGroupOffsetsResponse {
     if !is_share_enabled(&broker) {
         return refuse(ErrorCode::UnsupportedVersion);
     }
+    if let Err(error) = broker.authorize(&ctx, AclOperation::Delete, Resource::Group(&request.group_id)) {
+        return refuse(error);
+    }
     if request.group_id.is_empty() {
         return refuse(ErrorCode::InvalidGroupId);
     }
+    let mut topics = denied(&ctx, &broker, &mut request);
     let group_id = request.group_id.clone();
     let reply = run(&broker, &group_id, move |shard, id, now_ms| {
         shard.delete_share_group_offsets(&request, id, now_ms)
     });
     match reply.await {
-        Ok(Reply::DeleteShareGroupOffsets(reply)) => finish(&broker, reply).await,
+        Ok(Reply::DeleteShareGroupOffsets(reply)) => {
+            let mut response = finish(&broker, reply).await;
+            if response.error_code == ErrorCode::None.code() {
+                topics.append(&mut response.responses);
+                response.responses = topics;
+            }
+            response
+        }
         Ok(_) => refuse(ErrorCode::UnknownServerError),
         Err(error) => refuse(coordinator_error(error)),
     }
+}
+
+/// Takes out the topics that may not be read, and answers for them.
+fn denied(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: &mut DeleteShareGroupOffsetsRequest,
+) -> Vec<DeleteShareGroupOffsetsResponseTopic> {
+    let error = ErrorCode::TopicAuthorizationFailed;
+    let mut allowed = broker.topics(ctx, AclOperation::Read);
+    let mut denied = Vec::new();
+    request.topics.retain(|topic| {
+        let is_allowed = allowed.allow(&topic.topic_name);
+        if !is_allowed {
+            denied.push(DeleteShareGroupOffsetsResponseTopic {
+                topic_name: topic.topic_name.clone(),
+                error_code: error.code(),
+                error_message: Some(Str::from_static(error.message())),
+                ..Default::default()
+            });
+        }
+        is_allowed
+    });
+    denied
 }
 
 async fn finish(broker: &Broker, reply: DeleteShareGroupOffsetsReply) -> DeleteShareGroupOffsetsResponse {

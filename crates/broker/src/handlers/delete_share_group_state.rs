@@ -6,16 +6,19 @@
 use std::sync::Arc;
 
 use ottla_coordinator::share::coordinator::{StateError, StateReply};
+use ottla_metadata::AclOperation;
+use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::delete_share_group_state_response::{DeleteStateResult, PartitionResult};
 use ottla_protocol::messages::{DeleteShareGroupStateRequest, DeleteShareGroupStateResponse};
 
 use super::share_state_request::{share_partition, state_partitions, text};
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Runs one operation for each partition.
 pub async fn handle(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     broker: Arc<Broker>,
     request: DeleteShareGroupStateRequest,
 ) -> DeleteShareGroupStateResponse {
@@ -25,12 +28,17 @@ pub async fn handle(
     if is_empty {
         return DeleteShareGroupStateResponse::default();
     }
+    let is_allowed = broker.may(&ctx, AclOperation::ClusterAction, Resource::Cluster);
     let partitions = state_partitions(&broker);
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let mut answers = Vec::with_capacity(topic.partitions.len());
         for data in topic.partitions {
             let partition = data.partition;
+            if !is_allowed {
+                answers.push(respond(partition, Err(ErrorCode::ClusterAuthorizationFailed.into())));
+                continue;
+            }
             let key = share_partition(&request.group_id, topic.topic_id, partition);
             let reply =
                 broker.share_states.run(key, partitions, |shard, key, id, _| shard.delete_state(key, id));

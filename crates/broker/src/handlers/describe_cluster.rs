@@ -1,10 +1,12 @@
 //! DescribeCluster (key 60), versions 0-2: the nodes. v1 brokers or controllers (KIP-919) · v2 fenced brokers.
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use ottla_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::apis::ListenerKind;
+use crate::authorization::Resource;
 use crate::authorized_operations;
 use crate::broker::Broker;
 use crate::context::RequestContext;
@@ -32,6 +34,14 @@ pub fn handle(
             ..Default::default()
         }
     };
+    if kind == ListenerKind::Controller && !broker.may(ctx, AclOperation::Alter, Resource::Cluster) {
+        let error = ErrorCode::ClusterAuthorizationFailed;
+        return DescribeClusterResponse {
+            error_code: error.code(),
+            error_message: Some(Str::from(ctx.not_authorized())),
+            ..Default::default()
+        };
+    }
     let wanted = request.endpoint_type;
     if wanted != BROKERS && wanted != CONTROLLERS {
         return refuse(ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {wanted}"));
@@ -56,10 +66,9 @@ pub fn handle(
         cluster_id: broker.cluster_id.clone(),
         controller_id,
         brokers: nodes,
-        cluster_authorized_operations: if request.include_cluster_authorized_operations {
-            authorized_operations::CLUSTER
-        } else {
-            authorized_operations::UNKNOWN
+        cluster_authorized_operations: match request.include_cluster_authorized_operations {
+            true => authorized_operations::of_cluster(ctx, broker),
+            false => authorized_operations::UNKNOWN,
         },
         ..Default::default()
     }

@@ -2,7 +2,7 @@
 
 use ottla_config::describe::{self, ConfigEntry};
 use ottla_controller::topic_name;
-use ottla_metadata::{ConfigResource, ConfigResourceType};
+use ottla_metadata::{AclOperation, ConfigResource, ConfigResourceType};
 use ottla_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use ottla_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -10,6 +10,7 @@ use ottla_protocol::messages::describe_configs_response::{
 use ottla_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::config_schema::error_code;
 use crate::context::RequestContext;
@@ -47,7 +48,7 @@ fn describe_one(
         resource_name: resource.resource_name.clone(),
         ..Default::default()
     };
-    match entries(ctx, broker, resource) {
+    match authorize(ctx, broker, resource).and_then(|()| entries(ctx, broker, resource)) {
         Ok(entries) => {
             let configs = entries.into_iter().map(|entry| to_wire(entry, shown)).collect();
             DescribeConfigsResult { configs, ..result }
@@ -58,6 +59,25 @@ fn describe_one(
             ..result
         },
     }
+}
+
+/// `ConfigHelper.handleDescribeConfigsRequest`
+fn authorize(
+    ctx: &RequestContext,
+    broker: &Broker,
+    resource: &DescribeConfigsResource,
+) -> Result<(), Refused> {
+    let resource = match ConfigResourceType::from_code(resource.resource_type) {
+        ConfigResourceType::Broker | ConfigResourceType::BrokerLogger | ConfigResourceType::ClientMetrics => {
+            Resource::Cluster
+        }
+        ConfigResourceType::Topic => Resource::Topic(&resource.resource_name),
+        ConfigResourceType::Group => Resource::Group(&resource.resource_name),
+        // An error for everybody.
+        ConfigResourceType::Unknown => return Ok(()),
+    };
+    let authorized = broker.authorize(ctx, AclOperation::DescribeConfigs, resource);
+    authorized.map_err(|error| (error, Some(error.message().to_owned())))
 }
 
 fn entries(

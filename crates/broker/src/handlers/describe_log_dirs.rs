@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
@@ -10,16 +11,23 @@ use ottla_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use ottla_protocol::{ErrorCode, Str};
 use ottla_storage::{LogDir, PartitionLog};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::cordon;
 
 /// Answers directory by directory.
 pub fn handle(
-    _ctx: &RequestContext,
+    ctx: &RequestContext,
     broker: &Broker,
     request: DescribeLogDirsRequest,
 ) -> DescribeLogDirsResponse {
+    if !broker.may(ctx, AclOperation::Describe, Resource::Cluster) {
+        return DescribeLogDirsResponse {
+            error_code: ErrorCode::ClusterAuthorizationFailed.code(),
+            ..Default::default()
+        };
+    }
     let wanted = |log: &PartitionLog| {
         let partition = log.partition();
         request.topics.as_ref().is_none_or(|topics| {

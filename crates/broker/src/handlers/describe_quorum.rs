@@ -1,11 +1,13 @@
 //! DescribeQuorum (key 55), versions 0-2: the metadata quorum (KIP-595, KIP-836), here a quorum of one.
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::describe_quorum_response::{
     Listener, Node, PartitionData, ReplicaState, TopicData,
 };
 use ottla_protocol::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
 use ottla_protocol::{ErrorCode, Str};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -17,6 +19,14 @@ pub fn handle(
     broker: &Broker,
     request: DescribeQuorumRequest,
 ) -> DescribeQuorumResponse {
+    if !broker.may(ctx, AclOperation::Describe, Resource::Cluster) {
+        let error = ErrorCode::ClusterAuthorizationFailed;
+        return DescribeQuorumResponse {
+            error_code: error.code(),
+            error_message: Some(Str::from(ctx.not_authorized())),
+            ..Default::default()
+        };
+    }
     let is_metadata = matches!(
         request.topics.as_slice(),
         [topic] if &*topic.topic_name == METADATA_TOPIC

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use ottla_coordinator::SharePartitions;
 use ottla_coordinator::errors::coordinator_error;
 use ottla_coordinator::share::coordinator::StateSummary;
-use ottla_coordinator::{SharePartitions, partition_for};
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::describe_share_group_offsets_request::{
     DescribeShareGroupOffsetsRequestGroup, DescribeShareGroupOffsetsRequestTopic,
 };
@@ -18,8 +19,9 @@ use ottla_protocol::messages::describe_share_group_offsets_response::{
 use ottla_protocol::messages::{DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
-use super::group_request::{is_share_enabled, offsets_partitions};
+use super::group_request::{is_share_enabled, look};
 use super::share_persister;
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -30,14 +32,14 @@ const UNINITIALIZED_LAG: i64 = -1;
 
 /// Answers group by group.
 pub async fn handle(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     broker: Arc<Broker>,
     request: DescribeShareGroupOffsetsRequest,
 ) -> DescribeShareGroupOffsetsResponse {
     let mut groups = Vec::with_capacity(request.groups.len());
     for group in request.groups {
         groups.push(match is_share_enabled(&broker) {
-            true => describe(&broker, group).await,
+            true => describe(&ctx, &broker, group).await,
             false => DescribeShareGroupOffsetsResponseGroup {
                 group_id: group.group_id,
                 error_code: ErrorCode::UnsupportedVersion.code(),
@@ -49,13 +51,32 @@ pub async fn handle(
 }
 
 async fn describe(
+    ctx: &RequestContext,
     broker: &Broker,
     group: DescribeShareGroupOffsetsRequestGroup,
 ) -> DescribeShareGroupOffsetsResponseGroup {
     let group_id = group.group_id;
-    let mut unknown = Vec::new();
+    if let Err(error) = broker.authorize(ctx, AclOperation::Describe, Resource::Group(&group_id)) {
+        return DescribeShareGroupOffsetsResponseGroup {
+            group_id,
+            error_code: error.code(),
+            ..Default::default()
+        };
+    }
+    let all = group.topics.is_none();
+    let (mut unknown, mut denied) = (Vec::new(), Vec::new());
+    let mut allowed = broker.topics(ctx, AclOperation::Describe);
     let partitions = match group.topics {
-        Some(topics) => known_partitions(broker, topics, &mut unknown),
+        Some(mut topics) => {
+            topics.retain(|topic| {
+                let is_allowed = allowed.allow(&topic.topic_name);
+                if !is_allowed {
+                    denied.push(refuse(topic));
+                }
+                is_allowed
+            });
+            known_partitions(broker, topics, &mut unknown)
+        }
         None => match initialized(broker, &group_id).await {
             Ok(partitions) => partitions,
             Err(error) => {
@@ -74,6 +95,9 @@ async fn describe(
     for (topic_id, partitions) in partitions {
         // A topic that was deleted meanwhile has no offsets.
         let Some(topic_name) = image.topics.topic_name(topic_id) else { continue };
+        if all && !allowed.allow(topic_name) {
+            continue;
+        }
         let partitions = partitions.into_iter().map(|partition| {
             let summary = summaries.get(&(topic_id, partition)).copied();
             describe_partition(partition, summary, || end_offset(broker, topic_name, partition))
@@ -85,6 +109,7 @@ async fn describe(
         });
     }
     topics.append(&mut unknown);
+    topics.append(&mut denied);
     DescribeShareGroupOffsetsResponseGroup { group_id, topics, ..Default::default() }
 }
 
@@ -111,14 +136,9 @@ fn known_partitions(
 
 /// All partitions that the group has begun.
 async fn initialized(broker: &Broker, group_id: &Str) -> Result<SharePartitions, ErrorCode> {
-    let partitions = offsets_partitions(broker);
-    if partitions == 0 {
-        return Err(ErrorCode::NotCoordinator);
-    }
-    let partition = partition_for(group_id, partitions);
-    let group_id = group_id.clone();
-    let look = broker.groups.look(partition, move |shard| shard.initialized_share_partitions(&group_id));
-    look.await.map_err(coordinator_error)
+    let id = group_id.clone();
+    let found = look(broker, group_id, move |shard| shard.initialized_share_partitions(&id)).await;
+    found.map_err(coordinator_error)
 }
 
 /// The end of a partition as consumers may see it.
@@ -132,6 +152,20 @@ fn not_begun(partition_index: i32) -> DescribeShareGroupOffsetsResponsePartition
         partition_index,
         start_offset: UNINITIALIZED_START_OFFSET,
         lag: UNINITIALIZED_LAG,
+        ..Default::default()
+    }
+}
+
+fn refuse(topic: &DescribeShareGroupOffsetsRequestTopic) -> DescribeShareGroupOffsetsResponseTopic {
+    let error = ErrorCode::TopicAuthorizationFailed;
+    let partitions = topic.partitions.iter().map(|index| DescribeShareGroupOffsetsResponsePartition {
+        error_code: error.code(),
+        error_message: Some(Str::from_static(error.message())),
+        ..not_begun(*index)
+    });
+    DescribeShareGroupOffsetsResponseTopic {
+        topic_name: topic.topic_name.clone(),
+        partitions: partitions.collect(),
         ..Default::default()
     }
 }

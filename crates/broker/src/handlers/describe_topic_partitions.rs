@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use ottla_controller::topic_name;
-use ottla_metadata::TopicImage;
+use ottla_metadata::{AclOperation, TopicImage};
 use ottla_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
 use ottla_protocol::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
+use crate::authorization::Resource;
 use crate::authorized_operations;
 use crate::broker::Broker;
 use crate::context::RequestContext;
@@ -41,6 +42,8 @@ pub fn handle(
         request.response_partition_limit.min(broker.config.topics.max_request_partition_size_limit).max(1)
             as usize;
     let mut response = DescribeTopicPartitionsResponse { next_cursor: None, ..Default::default() };
+    // What may not be seen is not even looked for.
+    let (names, denied) = authorized(ctx, broker, names, all);
     for name in names {
         if left == 0 {
             response.next_cursor = Some(Cursor { topic_name: name, partition_index: 0 });
@@ -48,12 +51,12 @@ pub fn handle(
         }
         let Some(topic) = image.topics.topic(&name) else {
             if !all {
-                response.topics.push(unknown(name));
+                response.topics.push(unknown(ctx, broker, name));
             }
             continue;
         };
         let start = cursor.filter(|c| c.topic_name == name).map_or(0, |c| c.partition_index);
-        let described = describe(&view, topic, start, left);
+        let described = describe(ctx, broker, &view, topic, start, left);
         left -= described.partitions.len();
         let next = start.saturating_add(described.partitions.len() as i32);
         response.topics.push(described);
@@ -62,10 +65,36 @@ pub fn handle(
             break;
         }
     }
+    response.topics.extend(denied);
     response
 }
 
+/// The topics that may be described, and answers for the others; of all topics, these are left out.
+fn authorized(
+    ctx: &RequestContext,
+    broker: &Broker,
+    names: BTreeSet<Str>,
+    all: bool,
+) -> (Vec<Str>, Vec<DescribeTopicPartitionsResponseTopic>) {
+    let mut denied = Vec::new();
+    let mut allowed = Vec::with_capacity(names.len());
+    for name in names {
+        if broker.may(ctx, AclOperation::Describe, Resource::Topic(&name)) {
+            allowed.push(name);
+        } else if !all {
+            denied.push(DescribeTopicPartitionsResponseTopic {
+                error_code: ErrorCode::TopicAuthorizationFailed.code(),
+                name: Some(name),
+                ..Default::default()
+            });
+        }
+    }
+    (allowed, denied)
+}
+
 fn describe(
+    ctx: &RequestContext,
+    broker: &Broker,
     view: &MetadataView<'_>,
     topic: &TopicImage,
     start: i32,
@@ -97,20 +126,20 @@ fn describe(
         topic_id: topic.id,
         is_internal: internal_topics::is_internal(&topic.name),
         partitions,
-        topic_authorized_operations: authorized_operations::TOPIC,
+        topic_authorized_operations: authorized_operations::of_topic(ctx, broker, &topic.name),
     }
 }
 
-fn unknown(name: Str) -> DescribeTopicPartitionsResponseTopic {
+fn unknown(ctx: &RequestContext, broker: &Broker, name: Str) -> DescribeTopicPartitionsResponseTopic {
     let valid = topic_name::validate(&name).is_ok();
     let error = if valid { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException };
     DescribeTopicPartitionsResponseTopic {
         error_code: error.code(),
         is_internal: internal_topics::is_internal(&name),
+        topic_authorized_operations: authorized_operations::of_topic(ctx, broker, &name),
         name: Some(name),
         topic_id: Uuid::ZERO,
         partitions: Vec::new(),
-        topic_authorized_operations: authorized_operations::TOPIC,
     }
 }
 

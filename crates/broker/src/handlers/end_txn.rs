@@ -7,8 +7,10 @@ use std::sync::Arc;
 use ottla_coordinator::transaction::{
     EndTransactionRequest, TRANSACTION_VERSION_WITH_EPOCH_BUMP, TransactionalProducer,
 };
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::{EndTxnRequest, EndTxnResponse};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::transactions::fenced_for;
@@ -20,6 +22,10 @@ const EPOCH_BUMP_VERSION: i16 = 5;
 
 /// Answers when the decision is written; the markers follow.
 pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: EndTxnRequest) -> EndTxnResponse {
+    let transactional_id = Resource::TransactionalId(&request.transactional_id);
+    if let Err(error) = broker.authorize(&ctx, AclOperation::Write, transactional_id) {
+        return EndTxnResponse { error_code: error.code(), ..Default::default() };
+    }
     let bumps = ctx.api_version >= EPOCH_BUMP_VERSION;
     let end = EndTransactionRequest {
         transactional_id: request.transactional_id.clone(),

@@ -4,10 +4,12 @@
 //! v16 leaders' endpoints (KIP-951) · v17 directory id · v18 high watermark of the follower.
 //!
 //! Whole batches leave as they lie in the log: as slices of the hot tail or as file ranges. The first batch of an
-//! answer is whole even when it exceeds the limits (KIP-74).
+//! answer is whole even when it exceeds the limits (KIP-74). An answer that a quota throttles has no records, and leaves the
+//! session as it was.
 
 use std::time::Duration;
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::fetch_response::{
     AbortedTransaction, EpochEndOffset, LeaderIdAndEpoch, PartitionData,
 };
@@ -15,10 +17,13 @@ use ottla_protocol::messages::{FetchRequest, FetchResponse};
 use ottla_protocol::{ErrorCode, ExternalRecords, Records};
 use tokio::time::Instant;
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
+use crate::clock::now_us;
 use crate::context::RequestContext;
 use crate::fetch_session::{FetchContext, FetchTarget, SessionRequest, TopicKey};
 use crate::partitions::{Partition, ReadBound, ReadRefused};
+use crate::quotas::RequestQuota;
 use crate::waiting::FetchWaiter;
 use crate::wire::RecordPieces;
 use std::sync::Arc;
@@ -44,6 +49,16 @@ struct Params {
     min_bytes: i64,
     max_bytes: usize,
     max_wait: Duration,
+    /// Which of the targets, by their places, must not be read; empty when all may be.
+    denied: Vec<bool>,
+    /// What the request takes from quotas.
+    quota: Option<RequestQuota>,
+}
+
+impl Params {
+    fn is_denied(&self, place: usize) -> bool {
+        self.denied.get(place).copied().unwrap_or(false)
+    }
 }
 
 /// A fetch that waits for records.
@@ -56,15 +71,16 @@ pub struct Wait {
 
 /// Reads what is there, and decides whether it suffices.
 pub fn begin(ctx: &RequestContext, broker: &Broker, request: FetchRequest) -> Stage {
-    let params = params(ctx, broker, &request);
+    let mut params = params(ctx, broker, &request);
     let context = open_context(ctx, broker, &params, request);
+    params.denied = denied(ctx, broker, &params, &context.targets);
     let read = read_all(broker, &params, &context.targets);
     if read.must_answer || params.max_wait.is_zero() || read.bytes >= params.min_bytes {
-        let (response, pieces) = respond(broker, context, read);
+        let (response, pieces) = respond(broker, &params, context, read);
         return Stage::Done(response, pieces);
     }
     let waiter = FetchWaiter::new(params.min_bytes - read.bytes);
-    for target in &context.targets {
+    for (_, target) in context.targets.iter().enumerate().filter(|(place, _)| !params.is_denied(*place)) {
         if let Some(partition) = partition_of(broker, target) {
             partition.fetch_waiters.register(&waiter);
         }
@@ -72,7 +88,7 @@ pub fn begin(ctx: &RequestContext, broker: &Broker, request: FetchRequest) -> St
     // What was appended between the read and the registration woke nobody: look once more.
     let read = read_all(broker, &params, &context.targets);
     if read.must_answer || read.bytes >= params.min_bytes {
-        let (response, pieces) = respond(broker, context, read);
+        let (response, pieces) = respond(broker, &params, context, read);
         return Stage::Done(response, pieces);
     }
     let deadline = Instant::now() + params.max_wait;
@@ -86,7 +102,7 @@ impl Wait {
             let woken = tokio::time::timeout_at(self.deadline, self.waiter.woken()).await.is_ok();
             let read = read_all(broker, &self.params, &self.context.targets);
             if !woken || read.must_answer || read.bytes >= self.params.min_bytes {
-                return respond(broker, self.context, read);
+                return respond(broker, &self.params, self.context, read);
             }
             self.waiter.reset(self.params.min_bytes - read.bytes);
         }
@@ -103,6 +119,10 @@ fn params(ctx: &RequestContext, broker: &Broker, request: &FetchRequest) -> Para
         (false, _) => ReadBound::HighWatermark,
     };
     let max_bytes = request.max_bytes.min(broker.config.topics.fetch_max_bytes).max(0);
+    // More than a quota could ever let pass would only be read in vain.
+    let of_quota =
+        ctx.quota.as_ref().filter(|_| !from_follower).map_or(usize::MAX, RequestQuota::max_fetch_bytes);
+    let max_bytes = max_bytes.min(i32::try_from(of_quota).unwrap_or(i32::MAX));
     Params {
         api_version: ctx.api_version,
         from_follower,
@@ -110,7 +130,31 @@ fn params(ctx: &RequestContext, broker: &Broker, request: &FetchRequest) -> Para
         min_bytes: i64::from(request.min_bytes.min(max_bytes)),
         max_bytes: max_bytes as usize,
         max_wait: Duration::from_millis(request.max_wait_ms.max(0) as u64),
+        denied: Vec::new(),
+        quota: ctx.quota.clone(),
     }
+}
+
+/// Which targets who asks must not read. This is asked with each request: what a session was opened for may have
+/// become forbidden since. Followers ask for the cluster's sake.
+fn denied(ctx: &RequestContext, broker: &Broker, params: &Params, targets: &[FetchTarget]) -> Vec<bool> {
+    if !broker.authorization.is_enabled() {
+        return Vec::new();
+    }
+    if params.from_follower {
+        let is_allowed = broker.may(ctx, AclOperation::ClusterAction, Resource::Cluster);
+        return if is_allowed { Vec::new() } else { vec![true; targets.len()] };
+    }
+    let mut allowed = broker.topics(ctx, AclOperation::Read);
+    let mut denied = Vec::new();
+    for (place, target) in targets.iter().enumerate() {
+        // One that there is not by its id has no name to ask for.
+        if target.topic().is_some_and(|topic| !allowed.allow(topic)) {
+            denied.resize(place, false);
+            denied.push(true);
+        }
+    }
+    denied
 }
 
 fn open_context(
@@ -163,21 +207,43 @@ fn open_context(
 struct ReadAll {
     results: Vec<PartitionData>,
     pieces: RecordPieces,
+    /// Whose records these are, and how many bytes.
+    sent: Vec<(Arc<Partition>, usize)>,
     bytes: i64,
     /// An error or a diverging epoch: waiting would not help.
     must_answer: bool,
+}
+
+/// Bytes of an answer beside its records, and those of a partition that it tells of, about.
+const RESPONSE_OVERHEAD_BYTES: usize = 24;
+const PARTITION_OVERHEAD_BYTES: usize = 64;
+
+impl ReadAll {
+    /// About how large the answer is, in bytes. Partitions with nothing new are not in it.
+    fn size(&self) -> usize {
+        let records = |data: &PartitionData| data.records.as_ref().map_or(0, Records::len);
+        let told = self.results.iter().filter(|data| data.error_code != 0 || records(data) > 0);
+        told.map(|data| records(data) + PARTITION_OVERHEAD_BYTES).sum::<usize>() + RESPONSE_OVERHEAD_BYTES
+    }
 }
 
 fn read_all(broker: &Broker, params: &Params, targets: &[FetchTarget]) -> ReadAll {
     let mut all = ReadAll {
         results: Vec::with_capacity(targets.len()),
         pieces: Vec::new(),
+        sent: Vec::new(),
         bytes: 0,
-        must_answer: targets.is_empty(),
+        // What is denied alone is told at once; beside others, it waits with them, as in Kafka.
+        must_answer: (0..targets.len()).all(|place| params.is_denied(place)),
     };
     let mut left = params.max_bytes;
-    for target in targets {
-        let data = match read_one(broker, params, target, left, all.bytes == 0, &mut all.pieces) {
+    for (place, target) in targets.iter().enumerate() {
+        if params.is_denied(place) {
+            let refused = ReadRefused::plain(ErrorCode::TopicAuthorizationFailed);
+            all.results.push(respond_refused(params, target, refused));
+            continue;
+        }
+        let data = match read_one(broker, params, target, left, &mut all) {
             Ok(data) => data,
             Err(refused) => {
                 all.must_answer = true;
@@ -205,8 +271,7 @@ fn read_one(
     params: &Params,
     target: &FetchTarget,
     limit: usize,
-    min_one_message: bool,
-    pieces: &mut RecordPieces,
+    all: &mut ReadAll,
 ) -> Result<PartitionData, ReadRefused> {
     let Some(partition) = partition_of(broker, target) else {
         let unknown_id = target.topic().is_none();
@@ -229,12 +294,15 @@ fn read_one(
         });
     }
     let max_bytes = usize::try_from(target.max_bytes).unwrap_or(0).min(limit);
-    let read = partition.read(target.fetch_offset, max_bytes, min_one_message, params.bound)?;
+    let read = partition.read(target.fetch_offset, max_bytes, all.bytes == 0, params.bound)?;
     let records = if read.size == 0 {
         Records::default()
     } else {
-        pieces.push(read.pieces);
-        Records::External(ExternalRecords { id: pieces.len() as u32 - 1, len: read.size as u32 })
+        if !params.from_follower {
+            all.sent.push((partition, read.size));
+        }
+        all.pieces.push(read.pieces);
+        Records::External(ExternalRecords { id: all.pieces.len() as u32 - 1, len: read.size as u32 })
     };
     let aborted = |list: Vec<(i64, i64)>| {
         list.into_iter()
@@ -276,7 +344,20 @@ fn respond_refused(params: &Params, target: &FetchTarget, refused: ReadRefused) 
     }
 }
 
-fn respond(broker: &Broker, context: FetchContext, read: ReadAll) -> (FetchResponse, RecordPieces) {
+fn respond(
+    broker: &Broker,
+    params: &Params,
+    context: FetchContext,
+    read: ReadAll,
+) -> (FetchResponse, RecordPieces) {
+    if let Some(quota) = &params.quota {
+        if params.from_follower {
+            quota.exempt(now_us());
+        } else if !quota.settle_fetch(read.size(), now_us()) {
+            return (context.respond_throttled(), RecordPieces::new());
+        }
+    }
+    read.sent.iter().for_each(|(partition, bytes)| partition.note_sent(*bytes as u64));
     // Pieces of partitions that an incremental answer leaves out are empty, so they are in nobody's way.
     (context.respond(&broker.fetch_sessions, read.results), read.pieces)
 }

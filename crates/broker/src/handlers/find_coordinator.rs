@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::find_coordinator_response::Coordinator;
 use ottla_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::internal_topics::{CONSUMER_OFFSETS, SHARE_GROUP_STATE, TRANSACTION_STATE};
@@ -30,13 +32,21 @@ pub async fn handle(
 ) -> FindCoordinatorResponse {
     let batch = ctx.api_version >= BATCH_VERSION;
     let keys = if batch { request.coordinator_keys } else { vec![request.key] };
-    if let Some(topic) = topic_of(request.key_type)
+    let checked: Vec<(Str, Result<&'static str, ErrorCode>)> = keys
+        .into_iter()
+        .map(|key| {
+            let topic = check(&ctx, &broker, request.key_type, &key);
+            (key, topic)
+        })
+        .collect();
+    // All keys are of one type, hence of one topic.
+    if let Some(topic) = checked.iter().find_map(|(_, topic)| topic.ok())
         && broker.image().topics.topic(topic).is_none()
     {
         broker.create_internal_topic(topic).await;
     }
     let coordinators: Vec<Coordinator> =
-        keys.into_iter().map(|key| find(&ctx, &broker, request.key_type, key)).collect();
+        checked.into_iter().map(|(key, topic)| find(&ctx, &broker, key, topic)).collect();
     if batch {
         return FindCoordinatorResponse { coordinators, ..Default::default() };
     }
@@ -71,19 +81,45 @@ fn is_share_partition(key: &str) -> bool {
         && group.is_some_and(|group| !group.trim().is_empty())
 }
 
-fn find(ctx: &RequestContext, broker: &Broker, key_type: i8, key: Str) -> Coordinator {
+/// The internal topic of a key that may be asked for.
+fn check(ctx: &RequestContext, broker: &Broker, key_type: i8, key: &Str) -> Result<&'static str, ErrorCode> {
+    match key_type {
+        GROUP => broker.authorize(ctx, AclOperation::Describe, Resource::Group(key))?,
+        TRANSACTION => broker.authorize(ctx, AclOperation::Describe, Resource::TransactionalId(key))?,
+        SHARE if ctx.api_version < SHARE_VERSION => return Err(ErrorCode::InvalidRequest),
+        SHARE => {
+            broker.authorize(ctx, AclOperation::ClusterAction, Resource::Cluster)?;
+            if !is_share_partition(key) {
+                return Err(ErrorCode::InvalidRequest);
+            }
+        }
+        _ => {}
+    }
+    topic_of(key_type).ok_or(ErrorCode::InvalidRequest)
+}
+
+fn find(
+    ctx: &RequestContext,
+    broker: &Broker,
+    key: Str,
+    topic: Result<&'static str, ErrorCode>,
+) -> Coordinator {
     let none = |error: ErrorCode, key: Str| Coordinator {
         key,
         node_id: -1,
         port: -1,
         error_code: error.code(),
-        error_message: Some(Str::new()),
+        error_message: Some(match error {
+            // Kafka's error of a whole request comes with its text, that of one key without.
+            ErrorCode::ClusterAuthorizationFailed => Str::from_static(error.message()),
+            _ => Str::new(),
+        }),
         ..Default::default()
     };
-    let Some(topic) = topic_of(key_type) else { return none(ErrorCode::InvalidRequest, key) };
-    if key_type == SHARE && (ctx.api_version < SHARE_VERSION || !is_share_partition(&key)) {
-        return none(ErrorCode::InvalidRequest, key);
-    }
+    let topic = match topic {
+        Ok(topic) => topic,
+        Err(error) => return none(error, key),
+    };
     let image = broker.image();
     let leader = image
         .topics

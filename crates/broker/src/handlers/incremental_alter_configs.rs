@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use ottla_controller::{ApiError, Preprocessed};
-use ottla_metadata::ConfigResourceType;
+use ottla_metadata::{AclOperation, ConfigResourceType};
 use ottla_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use ottla_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
-use super::controller_request::run;
+use super::controller_request::{deny_altering, run};
+use crate::apis::ListenerKind;
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -32,22 +34,34 @@ pub async fn handle(
             .collect(),
         ..Default::default()
     };
-    let handled = alter_loggers(&broker, &request);
+    let handled = alter_loggers(&ctx, &broker, &request);
+    let denied =
+        deny_altering(&ctx, &broker, request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
     run(&ctx, &broker, move |controller, context| {
-        controller.incremental_alter_configs(&request, handled, context)
+        controller.incremental_alter_configs(&request, handled, denied, context)
     })
     .await
     .unwrap_or_else(failed)
 }
 
 /// Log levels are this broker's own: they are changed here, and the controller only passes the answers on.
-fn alter_loggers(broker: &Broker, request: &IncrementalAlterConfigsRequest) -> Preprocessed {
+fn alter_loggers(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: &IncrementalAlterConfigsRequest,
+) -> Preprocessed {
+    let operation = match broker.listener_kind(ctx.listener()) {
+        ListenerKind::Broker => AclOperation::AlterConfigs,
+        ListenerKind::Controller => AclOperation::ClusterAction,
+    };
     let mut answers = Preprocessed::new();
     for (at, resource) in request.resources.iter().enumerate() {
         if ConfigResourceType::from_code(resource.resource_type) != ConfigResourceType::BrokerLogger {
             continue;
         }
-        let answer = if resource.resource_name.parse() == Ok(broker.node_id) {
+        let answer = if let Err(error) = broker.authorize(ctx, operation, Resource::Cluster) {
+            ApiError::with_default_message(error)
+        } else if resource.resource_name.parse() == Ok(broker.node_id) {
             broker.loggers.alter(&resource.configs, request.validate_only).err().unwrap_or(ApiError::NONE)
         } else {
             let (expected, got) = (broker.node_id, &resource.resource_name);

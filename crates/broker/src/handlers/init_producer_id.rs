@@ -7,9 +7,11 @@
 use std::sync::Arc;
 
 use ottla_coordinator::transaction::{InitProducerId, TransactionalProducer, validate_init_producer_id};
+use ottla_metadata::{AclOperation, AclResourceType};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::transactions::fenced_for;
@@ -23,7 +25,12 @@ pub async fn handle(
     broker: Arc<Broker>,
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
-    match init(&broker, request).await {
+    let authorized = authorize(&ctx, &broker, &request);
+    let initialized = match authorized {
+        Ok(()) => init(&broker, request).await,
+        Err(error) => Err(error),
+    };
+    match initialized {
         Ok(producer) => InitProducerIdResponse {
             producer_id: producer.producer_id,
             producer_epoch: producer.producer_epoch,
@@ -36,6 +43,24 @@ pub async fn handle(
             ..Default::default()
         },
     }
+}
+
+/// Who may not write idempotently to everything may still do so to what they may write to: any topic will do.
+fn authorize(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: &InitProducerIdRequest,
+) -> Result<(), ErrorCode> {
+    let Some(id) = &request.transactional_id else {
+        let is_allowed = broker.may_see(ctx, AclOperation::IdempotentWrite, Resource::Cluster)
+            || broker.may_with_any(ctx, AclOperation::Write, AclResourceType::Topic);
+        return if is_allowed { Ok(()) } else { Err(ErrorCode::ClusterAuthorizationFailed) };
+    };
+    broker.authorize(ctx, AclOperation::Write, Resource::TransactionalId(id))?;
+    if request.enable2_pc {
+        broker.authorize(ctx, AclOperation::TwoPhaseCommit, Resource::TransactionalId(id))?;
+    }
+    Ok(())
 }
 
 async fn init(broker: &Broker, request: InitProducerIdRequest) -> Result<TransactionalProducer, ErrorCode> {

@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use ottla_coordinator::{Reply, errors::join_group_error, validate_join_group};
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use ottla_protocol::{ErrorCode, Uuid};
 
-use super::group_request::{group_context, run};
+use super::group_request::{group_context_with_sight, run};
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -18,7 +20,10 @@ pub async fn handle(
     broker: Arc<Broker>,
     request: JoinGroupRequest,
 ) -> JoinGroupResponse {
-    let context = group_context(&ctx);
+    if let Err(error) = broker.authorize(&ctx, AclOperation::Read, Resource::Group(&request.group_id)) {
+        return join_group_error(ctx.api_version, error);
+    }
+    let context = group_context_with_sight(&ctx, &broker);
     let refuse = |error: ErrorCode, request_member_id| JoinGroupResponse {
         member_id: request_member_id,
         ..join_group_error(ctx.api_version, error)

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use ottla_coordinator::{Reply, errors::leave_group_error};
+use ottla_metadata::AclOperation;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
 use super::group_request::{group_context, run};
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -16,6 +18,9 @@ pub async fn handle(
     broker: Arc<Broker>,
     request: LeaveGroupRequest,
 ) -> LeaveGroupResponse {
+    if let Err(error) = broker.authorize(&ctx, AclOperation::Read, Resource::Group(&request.group_id)) {
+        return leave_group_error(ctx.api_version, &request, error);
+    }
     let context = group_context(&ctx);
     let asked = request.clone();
     let group_id = request.group_id.clone();

@@ -1,11 +1,12 @@
 //! ListConfigResources (key 74), versions 0-1: which resources have configurations (KIP-1142). v0 lists client metrics
 //! subscriptions only.
 
-use ottla_metadata::{ConfigResourceType, MetadataImage};
+use ottla_metadata::{AclOperation, ConfigResourceType, MetadataImage};
 use ottla_protocol::messages::list_config_resources_response::ConfigResource;
 use ottla_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 use ottla_protocol::{ErrorCode, Str};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::metadata_view::MetadataView;
@@ -25,6 +26,12 @@ pub fn handle(
     broker: &Broker,
     request: ListConfigResourcesRequest,
 ) -> ListConfigResourcesResponse {
+    if !broker.may(ctx, AclOperation::DescribeConfigs, Resource::Cluster) {
+        return ListConfigResourcesResponse {
+            error_code: ErrorCode::ClusterAuthorizationFailed.code(),
+            ..Default::default()
+        };
+    }
     let supported: &[ConfigResourceType] =
         if ctx.api_version == 0 { &[ConfigResourceType::ClientMetrics] } else { &SUPPORTED };
     let is_supported = |code: &i8| supported.iter().any(|t| t.code() == *code);

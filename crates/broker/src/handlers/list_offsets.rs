@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use ottla_protocol::messages::list_offsets_response::{
@@ -35,10 +36,12 @@ pub fn handle(ctx: &RequestContext, broker: &Broker, request: ListOffsetsRequest
             }
         }
     }
+    let mut allowed = broker.topics(ctx, AclOperation::Describe);
     let topics = request
         .topics
         .iter()
-        .map(|topic| ListOffsetsTopicResponse {
+        .map(|topic| (allowed.allow(&topic.name), topic))
+        .map(|(is_allowed, topic)| ListOffsetsTopicResponse {
             name: topic.name.clone(),
             partitions: topic
                 .partitions
@@ -46,7 +49,9 @@ pub fn handle(ctx: &RequestContext, broker: &Broker, request: ListOffsetsRequest
                 .map(|partition| {
                     let index = partition.partition_index;
                     let duplicate = duplicates.contains(&(topic.name.to_string(), index));
-                    let found = if duplicate {
+                    let found = if !is_allowed {
+                        Err(ErrorCode::TopicAuthorizationFailed)
+                    } else if duplicate {
                         Err(ErrorCode::InvalidRequest)
                     } else {
                         look_up(ctx.api_version, broker, &request, &topic.name, partition)

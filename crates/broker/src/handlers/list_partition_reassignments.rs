@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use ottla_controller::ControllerResult;
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::{ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::controller_request::run;
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -21,6 +23,9 @@ pub async fn handle(
         error_message: Some(Str::from_static(error.message())),
         ..Default::default()
     };
+    if !broker.may(&ctx, AclOperation::Describe, Resource::Cluster) {
+        return failed(ErrorCode::ClusterAuthorizationFailed);
+    }
     run(&ctx, &broker, move |controller, _| {
         ControllerResult::answer(controller.list_partition_reassignments(&request))
     })

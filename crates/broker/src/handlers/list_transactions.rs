@@ -7,10 +7,13 @@
 use std::sync::Arc;
 
 use ottla_coordinator::transaction::ListFilter;
+use ottla_metadata::AclOperation;
 use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::list_transactions_response::TransactionState;
 use ottla_protocol::messages::{ListTransactionsRequest, ListTransactionsResponse};
 use regex_lite::Regex;
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -46,6 +49,9 @@ pub async fn handle(
             Err(error) => return refuse(error),
         }
     }
+    transaction_states.retain(|state: &TransactionState| {
+        broker.may(&ctx, AclOperation::Describe, Resource::TransactionalId(&state.transactional_id))
+    });
     ListTransactionsResponse { unknown_state_filters, transaction_states, ..Default::default() }
 }
 

@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_controller::topic_name;
-use ottla_metadata::{MetadataImage, TopicImage};
+use ottla_metadata::{AclOperation, MetadataImage, TopicImage};
 use ottla_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
+use crate::authorization::Resource;
 use crate::authorized_operations;
 use crate::broker::Broker;
 use crate::context::RequestContext;
@@ -39,22 +40,12 @@ pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: MetadataR
     };
     let image = broker.image();
     let view = MetadataView::new(&image, ctx.listener());
-    let mut answer = Answer { ctx: &ctx, request: &request, view: &view, topics: Vec::new() };
-    let mut missing = Vec::new();
-    match wanted {
-        Wanted::All => image.topics.iter().for_each(|topic| answer.topic(topic)),
-        Wanted::Ids(ids) => ids.into_iter().for_each(|id| match image.topics.topic_by_id(id) {
-            Some(topic) => answer.topic(topic),
-            None => answer.unknown(None, id, ErrorCode::UnknownTopicId),
-        }),
-        Wanted::Names(names) => {
-            for name in names {
-                match image.topics.topic(&name) {
-                    Some(topic) => answer.topic(topic),
-                    None => missing.push(name),
-                }
-            }
-        }
+    let mut answer =
+        Answer { ctx: &ctx, broker: &broker, request: &request, view: &view, topics: Vec::new() };
+    let creates = request.allow_auto_topic_creation && broker.config.topics.auto_create_topics_enable;
+    let mut missing = answer.wanted(&image, wanted);
+    if creates && !missing.is_empty() {
+        answer.refuse_creation(&mut missing);
     }
     for name in &missing {
         let valid = topic_name::validate(name).is_ok();
@@ -62,9 +53,9 @@ pub async fn handle(ctx: RequestContext, broker: Arc<Broker>, request: MetadataR
         answer.unknown(Some(name.clone()), Uuid::ZERO, error);
     }
     let response = respond(&broker, &image, answer);
-    if request.allow_auto_topic_creation && broker.config.topics.auto_create_topics_enable {
+    if creates {
         missing.retain(|name| topic_name::validate(name).is_ok());
-        broker.auto_create(missing).await;
+        broker.auto_create(missing, ctx.strict_changes()).await;
     }
     response
 }
@@ -88,12 +79,68 @@ fn wanted(version: i16, request: &MetadataRequest) -> Result<Wanted, ErrorCode> 
 
 struct Answer<'a> {
     ctx: &'a RequestContext,
+    broker: &'a Broker,
     request: &'a MetadataRequest,
     view: &'a MetadataView<'a>,
     topics: Vec<MetadataResponseTopic>,
 }
 
 impl Answer<'_> {
+    /// Answers for topics that there are, and returns those that there are not. What may not be seen is left out of
+    /// all topics; where it was asked for, the answer does not tell whether it is there.
+    fn wanted(&mut self, image: &MetadataImage, wanted: Wanted) -> Vec<Str> {
+        let (ctx, broker) = (self.ctx, self.broker);
+        let mut missing = Vec::new();
+        match wanted {
+            Wanted::All => {
+                let may_see = |name: &str| broker.may_see(ctx, AclOperation::Describe, Resource::Topic(name));
+                image.topics.iter().filter(|t| may_see(&t.name)).for_each(|topic| self.topic(topic));
+            }
+            Wanted::Ids(ids) => ids.into_iter().for_each(|id| match image.topics.topic_by_id(id) {
+                Some(topic) if broker.may(ctx, AclOperation::Describe, Resource::Topic(&topic.name)) => {
+                    self.topic(topic);
+                }
+                Some(_) => self.unknown(None, id, ErrorCode::TopicAuthorizationFailed),
+                None => self.unknown(None, id, ErrorCode::UnknownTopicId),
+            }),
+            Wanted::Names(names) => {
+                for name in names {
+                    let may_see = broker.may(ctx, AclOperation::Describe, Resource::Topic(&name));
+                    match image.topics.topic(&name) {
+                        _ if !may_see => self.unauthorized(name),
+                        Some(topic) => self.topic(topic),
+                        None => missing.push(name),
+                    }
+                }
+            }
+        }
+        missing
+    }
+
+    /// Answers for topics that who asked may not create.
+    fn refuse_creation(&mut self, missing: &mut Vec<Str>) {
+        let (ctx, broker) = (self.ctx, self.broker);
+        if broker.may_see(ctx, AclOperation::Create, Resource::Cluster) {
+            return;
+        }
+        missing.retain(|name| {
+            let may = broker.may(ctx, AclOperation::Create, Resource::Topic(name));
+            if !may {
+                self.unknown(Some(name.clone()), Uuid::ZERO, ErrorCode::TopicAuthorizationFailed);
+            }
+            may
+        });
+    }
+
+    fn unauthorized(&mut self, name: Str) {
+        self.topics.push(MetadataResponseTopic {
+            error_code: ErrorCode::TopicAuthorizationFailed.code(),
+            name: Some(name),
+            topic_authorized_operations: authorized_operations::UNKNOWN,
+            ..Default::default()
+        });
+    }
+
     fn topic(&mut self, topic: &TopicImage) {
         let version = self.ctx.api_version;
         let partitions = topic
@@ -118,24 +165,30 @@ impl Answer<'_> {
             topic_id: topic.id,
             is_internal: internal_topics::is_internal(&topic.name),
             partitions,
-            topic_authorized_operations: self.operations(),
+            topic_authorized_operations: self.operations(&topic.name),
         });
     }
 
     fn unknown(&mut self, name: Option<Str>, topic_id: Uuid, error: ErrorCode) {
+        let operations = match &name {
+            Some(name) if error != ErrorCode::TopicAuthorizationFailed => self.operations(name),
+            _ => authorized_operations::UNKNOWN,
+        };
         self.topics.push(MetadataResponseTopic {
             error_code: error.code(),
             is_internal: name.as_deref().is_some_and(internal_topics::is_internal),
             name,
             topic_id,
             partitions: Vec::new(),
-            topic_authorized_operations: self.operations(),
+            topic_authorized_operations: operations,
         });
     }
 
-    fn operations(&self) -> i32 {
-        let asked = self.request.include_topic_authorized_operations;
-        if asked { authorized_operations::TOPIC } else { authorized_operations::UNKNOWN }
+    fn operations(&self, topic: &str) -> i32 {
+        match self.request.include_topic_authorized_operations {
+            true => authorized_operations::of_topic(self.ctx, self.broker, topic),
+            false => authorized_operations::UNKNOWN,
+        }
     }
 }
 
@@ -155,10 +208,9 @@ fn respond(broker: &Broker, image: &MetadataImage, answer: Answer<'_>) -> Metada
         cluster_id: Some(broker.cluster_id.clone()),
         controller_id: view.controller_id(),
         topics: answer.topics,
-        cluster_authorized_operations: if answer.request.include_cluster_authorized_operations {
-            authorized_operations::CLUSTER
-        } else {
-            authorized_operations::UNKNOWN
+        cluster_authorized_operations: match answer.request.include_cluster_authorized_operations {
+            true => authorized_operations::of_cluster(answer.ctx, broker),
+            false => authorized_operations::UNKNOWN,
         },
         ..Default::default()
     }

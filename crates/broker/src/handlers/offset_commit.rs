@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use ottla_coordinator::{Reply, errors::offset_commit_error};
-use ottla_metadata::MetadataImage;
+use ottla_metadata::{AclOperation, MetadataImage};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
 use ottla_protocol::messages::offset_commit_response::{
@@ -14,6 +14,7 @@ use ottla_protocol::messages::offset_commit_response::{
 use ottla_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 
 use super::group_request::{group_context, run};
+use crate::authorization::{Resource, Topics};
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -26,13 +27,17 @@ pub async fn handle(
     broker: Arc<Broker>,
     mut request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
+    if let Err(error) = broker.authorize(&ctx, AclOperation::Read, Resource::Group(&request.group_id)) {
+        return offset_commit_error(&request, error);
+    }
     let image = broker.image();
+    let mut allowed = broker.topics(&ctx, AclOperation::Read);
     let mut refused = Vec::new();
     let asked = std::mem::take(&mut request.topics);
     for topic in asked {
-        request.topics.extend(validate(&image, ctx.api_version, topic, &mut refused));
+        request.topics.extend(validate(&image, &mut allowed, ctx.api_version, topic, &mut refused));
     }
-    drop(image);
+    drop((image, allowed));
     if request.topics.is_empty() {
         return OffsetCommitResponse { topics: merge(refused, Vec::new()), ..Default::default() };
     }
@@ -52,6 +57,7 @@ pub async fn handle(
 /// The partitions of a topic that exist; the others are answered at once.
 fn validate(
     image: &MetadataImage,
+    allowed: &mut Topics<'_>,
     version: i16,
     mut topic: OffsetCommitRequestTopic,
     refused: &mut Vec<OffsetCommitResponseTopic>,
@@ -74,6 +80,12 @@ fn validate(
             });
         }
     };
+    let name = known.map_or(&topic.name, |known| &known.name);
+    if !(by_id && known.is_none() || allowed.allow(name)) {
+        let error = ErrorCode::TopicAuthorizationFailed;
+        refuse(topic.partitions.iter().map(|p| p.partition_index).collect(), &topic, error);
+        return None;
+    }
     let Some(known) = known else {
         let error = if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
         refuse(topic.partitions.iter().map(|p| p.partition_index).collect(), &topic, error);

@@ -1,5 +1,6 @@
 //! OffsetForLeaderEpoch (key 23), versions 2-4: where a leader's term ended (KIP-101, KIP-320).
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
 use ottla_protocol::messages::offset_for_leader_epoch_response::{
@@ -7,24 +8,31 @@ use ottla_protocol::messages::offset_for_leader_epoch_response::{
 };
 use ottla_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers partition by partition.
 pub fn handle(
-    _ctx: &RequestContext,
+    ctx: &RequestContext,
     broker: &Broker,
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
+    let is_broker = broker.may_see(ctx, AclOperation::ClusterAction, Resource::Cluster);
+    let mut allowed = broker.topics(ctx, AclOperation::Describe);
     let topics = request
         .topics
         .into_iter()
-        .map(|topic| OffsetForLeaderTopicResult {
+        .map(|topic| (is_broker || allowed.allow(&topic.topic), topic))
+        .map(|(is_allowed, topic)| OffsetForLeaderTopicResult {
             partitions: topic
                 .partitions
                 .iter()
                 .map(|asked| {
-                    let found = look_up(broker, &topic.topic, asked);
+                    let found = match is_allowed {
+                        true => look_up(broker, &topic.topic, asked),
+                        false => Err(ErrorCode::TopicAuthorizationFailed),
+                    };
                     let (leader_epoch, end_offset) = found.ok().flatten().unwrap_or((-1, -1));
                     EpochEndOffset {
                         error_code: found.err().unwrap_or_default().code(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_coordinator::transaction::TransactionalProducer;
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
@@ -17,6 +18,7 @@ use ottla_protocol::records::{RecordBatch, validate_produce_records};
 use ottla_protocol::{ErrorCode, Records, Str, TopicPartition};
 use ottla_storage::{AppendInfo, VerificationGuard};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::flusher::Flushed;
@@ -130,11 +132,19 @@ impl Transaction {
         request: &ProduceRequest,
     ) -> Result<Option<Self>, ErrorCode> {
         let mut transaction: Option<Transaction> = None;
+        let mut is_authorized = false;
         for topic in &request.topic_data {
             for data in &topic.partition_data {
                 let bytes = data.records.as_ref().and_then(Records::bytes);
                 let Some(Ok((batch, _))) = bytes.map(|bytes| RecordBatch::parse(bytes)) else { continue };
-                if !batch.is_transactional() || batch.producer_id() < 0 {
+                if !batch.is_transactional() {
+                    continue;
+                }
+                if !is_authorized {
+                    authorize_transaction(ctx, broker, request)?;
+                    is_authorized = true;
+                }
+                if batch.producer_id() < 0 {
                     continue;
                 }
                 let producer = TransactionalProducer {
@@ -146,12 +156,41 @@ impl Transaction {
                     return Err(ErrorCode::InvalidProducerIdMapping);
                 }
                 let hosted = hosted(ctx, broker, topic);
+                // What must not be written to does not become part of a transaction either.
+                if !may_write(ctx, broker, topic, hosted.as_deref(), Broker::may_see) {
+                    continue;
+                }
                 if let Some(partition) = hosted.as_ref().and_then(|hosted| hosted.partition(data.index)) {
                     known.partitions.push((partition.clone(), batch.base_sequence()));
                 }
             }
         }
         Ok(transaction)
+    }
+}
+
+fn authorize_transaction(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: &ProduceRequest,
+) -> Result<(), ErrorCode> {
+    let id = request.transactional_id.as_ref().ok_or(ErrorCode::TransactionalIdAuthorizationFailed)?;
+    broker.authorize(ctx, AclOperation::Write, Resource::TransactionalId(id))
+}
+
+/// Whether records may go to a topic. One that there is not by its id has no name to ask for.
+fn may_write(
+    ctx: &RequestContext,
+    broker: &Broker,
+    topic: &TopicProduceData,
+    hosted: Option<&HostedTopic>,
+    may: fn(&Broker, &RequestContext, AclOperation, Resource<'_>) -> bool,
+) -> bool {
+    let may = |name: &str| may(broker, ctx, AclOperation::Write, Resource::Topic(name));
+    match hosted {
+        Some(hosted) => may(&hosted.name),
+        None if ctx.api_version < TOPIC_ID_VERSION => may(&topic.name),
+        None => broker.image().topics.topic_name(topic.topic_id).is_none_or(|name| may(name)),
     }
 }
 
@@ -190,7 +229,9 @@ fn append_all(
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let hosted = hosted(ctx, broker, &topic);
-        let append_to = AppendTo { ctx, broker, acks, topic: &topic, hosted: hosted.as_deref(), verified };
+        let hosted = hosted.as_deref();
+        let is_allowed = may_write(ctx, broker, &topic, hosted, Broker::may);
+        let append_to = AppendTo { ctx, broker, acks, topic: &topic, hosted, is_allowed, verified };
         let partition_responses: Vec<PartitionProduceResponse> = topic
             .partition_data
             .iter()
@@ -303,6 +344,8 @@ struct AppendTo<'a> {
     acks: i16,
     topic: &'a TopicProduceData,
     hosted: Option<&'a HostedTopic>,
+    /// Whether who asks may write to the topic.
+    is_allowed: bool,
     verified: &'a Verified,
 }
 
@@ -311,6 +354,9 @@ impl AppendTo<'_> {
         &self,
         data: &PartitionProduceData,
     ) -> Result<(PartitionProduceResponse, Option<Waits>), AppendRefused> {
+        if !self.is_allowed {
+            return Err(AppendRefused::plain(ErrorCode::TopicAuthorizationFailed));
+        }
         let (hosted, partition) = self.partition(data.index)?;
         if !(-1..=1).contains(&self.acks) {
             return Err(AppendRefused::plain(ErrorCode::InvalidRequiredAcks));

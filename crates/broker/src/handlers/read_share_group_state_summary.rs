@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use ottla_coordinator::share::coordinator::{StateError, StateReply, StateSummary};
+use ottla_metadata::AclOperation;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::read_share_group_state_summary_response::{
     PartitionResult, ReadStateSummaryResult,
@@ -13,12 +14,13 @@ use ottla_protocol::messages::read_share_group_state_summary_response::{
 use ottla_protocol::messages::{ReadShareGroupStateSummaryRequest, ReadShareGroupStateSummaryResponse};
 
 use super::share_state_request::{share_partition, state_partitions, text};
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Runs one operation for each partition.
 pub async fn handle(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     broker: Arc<Broker>,
     request: ReadShareGroupStateSummaryRequest,
 ) -> ReadShareGroupStateSummaryResponse {
@@ -28,12 +30,17 @@ pub async fn handle(
     if is_empty {
         return ReadShareGroupStateSummaryResponse::default();
     }
+    let is_allowed = broker.may(&ctx, AclOperation::ClusterAction, Resource::Cluster);
     let partitions = state_partitions(&broker);
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let mut answers = Vec::with_capacity(topic.partitions.len());
         for data in topic.partitions {
             let partition = data.partition;
+            if !is_allowed {
+                answers.push(respond(partition, Err(ErrorCode::ClusterAuthorizationFailed.into())));
+                continue;
+            }
             let key = share_partition(&request.group_id, topic.topic_id, partition);
             let reply = broker
                 .share_states

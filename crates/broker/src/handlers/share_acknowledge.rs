@@ -24,7 +24,7 @@ pub async fn handle(
     request: ShareAcknowledgeRequest,
 ) -> ShareAcknowledgeResponse {
     let epoch = request.share_session_epoch;
-    let (group_id, member_id) = match open(&broker, &request) {
+    let (group_id, member_id) = match open(&ctx, &broker, &request) {
         Ok(member) => member,
         Err(error) => {
             return ShareAcknowledgeResponse { error_code: error.code(), ..Default::default() };
@@ -40,8 +40,12 @@ pub async fn handle(
     respond(&ctx, &broker, &group_id, outcomes)
 }
 
-fn open(broker: &Broker, request: &ShareAcknowledgeRequest) -> Result<(Str, Str), ErrorCode> {
-    let (group_id, member_id) = member(broker, request.group_id.as_ref(), request.member_id.as_ref())?;
+fn open(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: &ShareAcknowledgeRequest,
+) -> Result<(Str, Str), ErrorCode> {
+    let (group_id, member_id) = member(ctx, broker, request.group_id.as_ref(), request.member_id.as_ref())?;
     broker.shares.sessions.acknowledge(&group_id, &member_id, request.share_session_epoch)?;
     Ok((group_id, member_id))
 }

@@ -2,6 +2,9 @@
 //!
 //! v1 number of records and size of batches · v2 acquire modes (KIP-1206), renewals (KIP-1222).
 //!
+//! An answer that a quota throttles keeps its records: they are the member's by now, and Kafka, which takes them out, makes
+//! them wait for the end of their locks.
+//!
 //! A partition that a request names twice counts once; Kafka answers such a request, if it opens a session, with
 //! UNKNOWN_SERVER_ERROR.
 
@@ -10,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_coordinator::share::partition::{AcknowledgementBatch, AcquireMode};
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::share_fetch_response::{
     AcquiredRecords, LeaderIdAndEpoch, NodeEndpoint, PartitionData, ShareFetchableTopicResponse,
 };
@@ -20,6 +24,7 @@ use super::share_request::{Acknowledged, acknowledge, current_leader, member, te
 use crate::broker::Broker;
 use crate::clock::now_ms;
 use crate::context::RequestContext;
+use crate::quotas::RequestQuota;
 use crate::share::{
     FINAL_EPOCH, Fetched, Outcome, SessionContext, SessionRequest, ShareFetch, SharedTopicPartition,
 };
@@ -59,7 +64,7 @@ pub async fn handle(
         if is_renew {
             return (Vec::new(), Vec::new());
         }
-        let (valid, failed) = valid_targets(&broker, &context, request.share_session_epoch);
+        let (valid, failed) = valid_targets(&ctx, &broker, &context, request.share_session_epoch);
         let fetch = ShareFetch {
             group_id: group_id.clone(),
             member_id: member_id.clone(),
@@ -67,8 +72,8 @@ pub async fn handle(
             mode,
             batch_size: request.batch_size,
             max_records: request.max_records,
-            min_bytes: i64::from(request.min_bytes.min(max_bytes(&broker, &request))),
-            max_bytes: usize::try_from(max_bytes(&broker, &request)).unwrap_or(0),
+            min_bytes: i64::from(request.min_bytes.min(max_bytes(&ctx, &broker, &request))),
+            max_bytes: usize::try_from(max_bytes(&ctx, &broker, &request)).unwrap_or(0),
             max_wait,
             partitions: valid,
         };
@@ -102,8 +107,10 @@ fn is_renew(ctx: &RequestContext, request: &ShareFetchRequest) -> bool {
     ctx.api_version >= RENEW_VERSION && request.is_renew_ack
 }
 
-fn max_bytes(broker: &Broker, request: &ShareFetchRequest) -> i32 {
-    request.max_bytes.min(broker.config.topics.fetch_max_bytes).max(0)
+fn max_bytes(ctx: &RequestContext, broker: &Broker, request: &ShareFetchRequest) -> i32 {
+    let of_quota = ctx.quota.as_ref().map_or(usize::MAX, RequestQuota::max_fetch_bytes);
+    let of_quota = i32::try_from(of_quota).unwrap_or(i32::MAX);
+    request.max_bytes.min(broker.config.topics.fetch_max_bytes).min(of_quota).max(0)
 }
 
 /// Checks the request, and finds or opens its session.
@@ -112,7 +119,7 @@ fn open(
     broker: &Broker,
     request: &ShareFetchRequest,
 ) -> Result<(Str, Str, SessionContext), ErrorCode> {
-    let (group_id, member_id) = member(broker, request.group_id.as_ref(), request.member_id.as_ref())?;
+    let (group_id, member_id) = member(ctx, broker, request.group_id.as_ref(), request.member_id.as_ref())?;
     let limits = [request.max_bytes, request.min_bytes, request.max_records, request.max_wait_ms];
     if is_renew(ctx, request) && limits.iter().any(|limit| *limit != 0) {
         return Err(ErrorCode::InvalidRequest);
@@ -172,14 +179,23 @@ fn acknowledged(request: &ShareFetchRequest) -> Vec<Acknowledged> {
 /// A partition, and why it can't be fetched from.
 type Failed = (Uuid, i32, ErrorCode);
 
-/// The partitions to fetch from, each time another first, and those that there are not.
-fn valid_targets(broker: &Broker, context: &SessionContext, epoch: i32) -> (Vec<(Uuid, i32)>, Vec<Failed>) {
+/// The partitions to fetch from, each time another first, and those that there are not or that must not be read.
+fn valid_targets(
+    ctx: &RequestContext,
+    broker: &Broker,
+    context: &SessionContext,
+    epoch: i32,
+) -> (Vec<(Uuid, i32)>, Vec<Failed>) {
     let image = broker.image();
+    let mut allowed = broker.topics(ctx, AclOperation::Read);
     let (mut valid, mut failed) = (Vec::new(), Vec::new());
     for target in &context.targets {
         let (topic_id, partition) = (target.topic_id, target.partition);
+        let topic = image.topics.topic_name(topic_id);
         if !target.is_known {
             failed.push((topic_id, partition, ErrorCode::UnknownTopicId));
+        } else if topic.is_some_and(|topic| !allowed.allow(topic)) {
+            failed.push((topic_id, partition, ErrorCode::TopicAuthorizationFailed));
         } else if image.topics.partition_by_id(topic_id, partition).is_none() {
             failed.push((topic_id, partition, ErrorCode::UnknownTopicOrPartition));
         } else {

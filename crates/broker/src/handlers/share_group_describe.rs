@@ -2,56 +2,61 @@
 
 use std::sync::Arc;
 
-use ottla_coordinator::errors::coordinator_error;
-use ottla_coordinator::partition_for;
+use ottla_coordinator::GroupCoordinatorShard;
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::share_group_describe_response::DescribedGroup;
 use ottla_protocol::messages::{ShareGroupDescribeRequest, ShareGroupDescribeResponse};
 use ottla_protocol::{ErrorCode, Str};
 
-use super::group_request::{is_share_enabled, offsets_partitions};
+use super::group_request::{describe_group, is_share_enabled};
 use crate::authorized_operations;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Answers group by group.
 pub async fn handle(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     broker: Arc<Broker>,
     request: ShareGroupDescribeRequest,
 ) -> ShareGroupDescribeResponse {
     let is_enabled = is_share_enabled(&broker);
     let mut groups = Vec::with_capacity(request.group_ids.len());
     for group_id in request.group_ids {
-        let mut group = match is_enabled {
-            true => describe(&broker, group_id).await,
-            false => refuse(group_id, ErrorCode::UnsupportedVersion),
-        };
-        let asked = request.include_authorized_operations && group.error_code == ErrorCode::None.code();
+        let describe = GroupCoordinatorShard::share_group_describe;
+        let described = describe_group(&ctx, &broker, is_enabled, &group_id, describe).await;
+        let mut group = described.unwrap_or_else(|error| DescribedGroup {
+            group_id,
+            error_code: error.code(),
+            ..Default::default()
+        });
+        let asked = request.include_authorized_operations;
         group.authorized_operations =
-            if asked { authorized_operations::GROUP } else { authorized_operations::UNKNOWN };
+            authorized_operations::of_group(&ctx, &broker, &group.group_id, asked, group.error_code);
         groups.push(group);
     }
+    hide(&ctx, &broker, &mut groups);
     ShareGroupDescribeResponse { groups, ..Default::default() }
 }
 
-async fn describe(broker: &Broker, group_id: Str) -> DescribedGroup {
-    if group_id.is_empty() {
-        return refuse(group_id, ErrorCode::InvalidGroupId);
-    }
-    let partitions = offsets_partitions(broker);
-    if partitions == 0 {
-        return refuse(group_id, ErrorCode::NotCoordinator);
-    }
-    let id = group_id.clone();
-    let partition = partition_for(&group_id, partitions);
-    let described = broker.groups.look(partition, move |shard| shard.share_group_describe(&[id])).await;
-    match described {
-        Ok(mut groups) if groups.len() == 1 => groups.remove(0),
-        Ok(_) => refuse(group_id, ErrorCode::UnknownServerError),
-        Err(error) => refuse(group_id, coordinator_error(error)),
+/// Takes out the groups that use topics which who asks may not describe.
+fn hide(ctx: &RequestContext, broker: &Broker, groups: &mut [DescribedGroup]) {
+    let mut allowed = broker.topics(ctx, AclOperation::Describe);
+    for group in groups {
+        if topics_of(group).all(|topic| allowed.allow(topic)) {
+            continue;
+        }
+        *group = DescribedGroup {
+            group_id: std::mem::take(&mut group.group_id),
+            error_code: ErrorCode::TopicAuthorizationFailed.code(),
+            error_message: Some(
+                "The group has described topic(s) that the client is not authorized to describe.".into(),
+            ),
+            ..Default::default()
+        };
     }
 }
 
-fn refuse(group_id: Str, error: ErrorCode) -> DescribedGroup {
-    DescribedGroup { group_id, error_code: error.code(), ..Default::default() }
+fn topics_of(group: &DescribedGroup) -> impl Iterator<Item = &Str> {
+    let assignments = group.members.iter().map(|member| &member.assignment);
+    assignments.flat_map(|assignment| &assignment.topic_partitions).map(|topic| &topic.topic_name)
 }

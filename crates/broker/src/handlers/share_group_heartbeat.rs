@@ -6,7 +6,7 @@ use ottla_coordinator::{GroupError, Reply, share_group_heartbeat_error, validate
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse};
 
-use super::group_request::{group_context, is_share_enabled, run};
+use super::group_request::{authorize_member, authorize_topics, group_context, is_share_enabled, run};
 use super::share_persister;
 use crate::broker::Broker;
 use crate::context::RequestContext;
@@ -24,11 +24,16 @@ pub async fn handle(
     if !is_share_enabled(&broker) {
         return refuse(ErrorCode::UnsupportedVersion);
     }
+    if let Err(error) = authorize_member(&ctx, &broker, &request.group_id) {
+        return share_group_heartbeat_error(&error);
+    }
     if !is_member_id_valid(&request.member_id) {
         let error = GroupError::new(ErrorCode::InvalidRequest, "Invalid member id in the request.");
         return share_group_heartbeat_error(&error);
     }
-    if let Err(error) = validate_share_group_heartbeat(&request) {
+    let names = request.subscribed_topic_names.iter().flatten();
+    let authorized = authorize_topics(&ctx, &broker, names);
+    if let Err(error) = authorized.and_then(|()| validate_share_group_heartbeat(&request)) {
         return share_group_heartbeat_error(&error);
     }
     let context = group_context(&ctx);

@@ -1,9 +1,10 @@
 //! What the handlers of ShareFetch and ShareAcknowledge share.
 
 use ottla_coordinator::share::partition::AcknowledgementBatch;
-use ottla_metadata::MetadataImage;
+use ottla_metadata::{AclOperation, MetadataImage};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::metadata_view::MetadataView;
@@ -19,12 +20,13 @@ pub fn is_share_enabled(broker: &Broker) -> bool {
     broker.image().features.level("share.version") >= 1
 }
 
-/// Group and member of a request, not as slices of it: who owns records is remembered for long.
+/// Group and member of a request of who may read the group, not as slices of it: who owns records is remembered for long.
 ///
 /// # Errors
 /// UNSUPPORTED_VERSION while share groups are not served, INVALID_REQUEST without a group, or with a member id
-/// that is none (`KafkaApis.isMemberIdValid`).
+/// that is none (`KafkaApis.isMemberIdValid`), GROUP_AUTHORIZATION_FAILED.
 pub fn member(
+    ctx: &RequestContext,
     broker: &Broker,
     group_id: Option<&Str>,
     member_id: Option<&Str>,
@@ -33,6 +35,7 @@ pub fn member(
         return Err(ErrorCode::UnsupportedVersion);
     }
     let group_id = group_id.ok_or(ErrorCode::InvalidRequest)?;
+    broker.authorize(ctx, AclOperation::Read, Resource::Group(group_id))?;
     let member_id = member_id.filter(|id| is_member_id_valid(id)).ok_or(ErrorCode::InvalidRequest)?;
     Ok((Str::from(&**group_id), Str::from(&**member_id)))
 }
@@ -62,14 +65,19 @@ pub async fn acknowledge(
     is_renew: bool,
 ) -> Vec<Outcome> {
     let image = broker.image();
+    let mut allowed = broker.topics(&ctx, AclOperation::Read);
     let supports_renew = ctx.api_version == RENEW_VERSION;
     let (mut refused, mut empty, mut wanted) = (Vec::new(), Vec::new(), Vec::new());
     for Acknowledged { topic_id, partition, batches } in last_of_each(acknowledged) {
         let refuse = |code: ErrorCode| Outcome { topic_id, partition, result: Err(code.into()) };
-        if image.topics.topic_by_id(topic_id).is_none() {
+        let Some(topic) = image.topics.topic_name(topic_id) else {
             refused.push(refuse(ErrorCode::UnknownTopicId));
-        } else if !is_valid(&batches, supports_renew, is_renew) {
+            continue;
+        };
+        if !is_valid(&batches, supports_renew, is_renew) {
             refused.push(refuse(ErrorCode::InvalidRequest));
+        } else if !allowed.allow(topic) {
+            refused.push(refuse(ErrorCode::TopicAuthorizationFailed));
         } else if image.topics.partition_by_id(topic_id, partition).is_none() {
             refused.push(refuse(ErrorCode::UnknownTopicOrPartition));
         } else if batches.is_empty() {
@@ -78,6 +86,7 @@ pub async fn acknowledge(
             wanted.push((topic_id, partition, batches));
         }
     }
+    drop((image, allowed));
     // Partitions of which nothing is acknowledged are told of only beside others.
     if !wanted.is_empty() {
         let acknowledging = broker.shares.acknowledge(&group_id, &member_id, wanted, ctx.now_ms);

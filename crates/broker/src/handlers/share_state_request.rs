@@ -13,10 +13,10 @@ pub fn share_partition(group_id: &Str, topic_id: Uuid, partition: i32) -> ShareP
 
 /// Number of partitions of the topic with the state; 0 while it does not exist.
 pub fn state_partitions(broker: &Broker) -> i32 {
-    broker.image().topics.topic(SHARE_GROUP_STATE).map_or(0, |topic| topic.partitions.len() as i32)
+    broker.partitions_of(SHARE_GROUP_STATE)
 }
 
-/// The text of an error that the shard did not give, as `ShareCoordinatorService` words it.
+/// The text of an error as an answer carries it.
 pub fn text(message: String) -> Option<Str> {
     Some(Str::from(message))
 }

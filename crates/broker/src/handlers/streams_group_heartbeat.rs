@@ -9,12 +9,15 @@ use std::sync::Arc;
 use ottla_controller::topic_name;
 use ottla_coordinator::errors::{coordinator_error, streams_group_heartbeat_error};
 use ottla_coordinator::{GroupError, Reply, StreamsGroupHeartbeatReply, validate_streams_group_heartbeat};
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::streams_group_heartbeat_request::Topology;
+use ottla_protocol::messages::streams_group_heartbeat_response::Status;
 use ottla_protocol::messages::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use ottla_protocol::{ErrorCode, Str};
 
-use super::group_request::{group_context, is_group_type_enabled, run};
+use super::group_request::{authorize_member, authorize_topics, group_context, is_group_type_enabled, run};
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::internal_topics::is_internal;
@@ -33,8 +36,13 @@ pub async fn handle(
     if !is_group_type_enabled(&broker, "streams", "streams.version") {
         return refuse(ErrorCode::UnsupportedVersion);
     }
-    let topics = request.topology.as_ref().map_or(Ok(()), validate_topics);
-    if let Err(error) = topics.and_then(|()| validate_streams_group_heartbeat(&request)) {
+    let authorized = authorize_member(&ctx, &broker, &request.group_id).and_then(|()| {
+        let Some(topology) = &request.topology else { return Ok(()) };
+        let names = topic_names(topology);
+        validate_topics(&names)?;
+        authorize_topics(&ctx, &broker, names.into_iter())
+    });
+    if let Err(error) = authorized.and_then(|()| validate_streams_group_heartbeat(&request)) {
         return streams_group_heartbeat_error(&error);
     }
     let context = group_context(&ctx);
@@ -59,8 +67,13 @@ async fn create_topics(
     if topics_to_create.is_empty() {
         return response;
     }
+    let denied = denied_creation(ctx, broker, &topics_to_create);
+    if !denied.is_empty() {
+        tell_denied(&mut response, &denied);
+        return response;
+    }
     let back_off_ms = i64::from(response.heartbeat_interval_ms).saturating_mul(2);
-    let errors = broker.create_streams_topics(topics_to_create, ctx.now_ms, back_off_ms).await;
+    let errors = broker.create_streams_topics(ctx, topics_to_create, back_off_ms).await;
     let mut statuses = response.status.iter_mut().flatten();
     if let Some(status) = statuses.find(|status| status.status_code == MISSING_INTERNAL_TOPICS)
         && !errors.is_empty()
@@ -77,8 +90,30 @@ async fn create_topics(
     response
 }
 
-/// The topics of an application are its own and have names that topics may have.
-fn validate_topics(topology: &Topology) -> Result<(), GroupError> {
+/// The topics that who asks may not create. With one of them, none is created.
+fn denied_creation(ctx: &RequestContext, broker: &Broker, topics: &[CreatableTopic]) -> Vec<Str> {
+    if broker.may_see(ctx, AclOperation::Create, Resource::Cluster) {
+        return Vec::new();
+    }
+    let mut allowed = broker.topics(ctx, AclOperation::Create);
+    let names = topics.iter().map(|topic| &topic.name);
+    names.filter(|name| !allowed.allow(name)).cloned().collect()
+}
+
+/// Says in the status which topics the member may not create.
+fn tell_denied(response: &mut StreamsGroupHeartbeatResponse, denied: &[Str]) {
+    let names = denied.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
+    let text = format!("Unauthorized to CREATE on topics {names}.");
+    let statuses = response.status.get_or_insert_default();
+    match statuses.iter_mut().find(|status| status.status_code == MISSING_INTERNAL_TOPICS) {
+        Some(status) => status.status_detail = Str::from(format!("{}; {text}", status.status_detail)),
+        None => {
+            statuses.push(Status { status_code: MISSING_INTERNAL_TOPICS, status_detail: Str::from(text) })
+        }
+    }
+}
+
+fn topic_names(topology: &Topology) -> BTreeSet<&Str> {
     let mut names: BTreeSet<&Str> = BTreeSet::new();
     for subtopology in &topology.subtopologies {
         let internal =
@@ -87,6 +122,11 @@ fn validate_topics(topology: &Topology) -> Result<(), GroupError> {
         names.extend(&subtopology.repartition_sink_topics);
         names.extend(internal.map(|topic| &topic.name));
     }
+    names
+}
+
+/// The topics of an application are its own and have names that topics may have.
+fn validate_topics(names: &BTreeSet<&Str>) -> Result<(), GroupError> {
     let of = |is_wrong: &dyn Fn(&str) -> bool| -> Vec<&str> {
         names.iter().map(|name| &***name).filter(|name| is_wrong(name)).collect()
     };
@@ -114,14 +154,15 @@ impl Broker {
     /// were refused within `back_off_ms` before: these are not tried again yet (`createStreamsInternalTopics`).
     async fn create_streams_topics(
         &self,
+        ctx: &RequestContext,
         topics: Vec<CreatableTopic>,
-        now_ms: i64,
         back_off_ms: i64,
     ) -> Vec<(Str, String)> {
+        let now_ms = ctx.now_ms;
         let names: Vec<Str> = topics.iter().map(|topic| topic.name.clone()).collect();
         let attempt = self.streams_topics.begin(topics, now_ms);
         if !attempt.topics.is_empty() {
-            let refused = self.create_all(attempt.topics.clone()).await;
+            let refused = self.create_all(attempt.topics.clone(), ctx.strict_changes()).await;
             self.streams_topics.refused(refused, now_ms, back_off_ms);
         }
         self.streams_topics.errors(&names, now_ms)
@@ -139,7 +180,7 @@ mod tests {
         let check = |topic: &str, expect: Option<&str>| {
             let subtopology = Subtopology { source_topics: vec![topic.into()], ..Default::default() };
             let topology = Topology { epoch: 0, subtopologies: vec![subtopology] };
-            let message = validate_topics(&topology).err().and_then(|error| error.message);
+            let message = validate_topics(&topic_names(&topology)).err().and_then(|error| error.message);
             assert_eq!(message.as_deref(), expect);
         };
         check("words", None);

@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use ottla_coordinator::{Reply, errors::sync_group_error, validate_sync_group};
+use ottla_metadata::AclOperation;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 use super::group_request::{group_context, run};
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -19,7 +21,13 @@ pub async fn handle(
     request: SyncGroupRequest,
 ) -> SyncGroupResponse {
     let context = group_context(&ctx);
-    if let Err(error) = validate_sync_group(&context, &request) {
+    let is_valid = validate_sync_group(&context, &request);
+    // Only this is said before who asks is known to be allowed to.
+    if is_valid == Err(ErrorCode::InconsistentGroupProtocol) {
+        return sync_group_error(ErrorCode::InconsistentGroupProtocol);
+    }
+    let authorized = broker.authorize(&ctx, AclOperation::Read, Resource::Group(&request.group_id));
+    if let Err(error) = authorized.and(is_valid) {
         return sync_group_error(error);
     }
     let group_id = request.group_id.clone();

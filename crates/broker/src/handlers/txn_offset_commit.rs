@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ottla_coordinator::errors::{coordinator_error, txn_offset_commit_error};
 use ottla_coordinator::transaction::TransactionalProducer;
 use ottla_coordinator::{Reply, partition_for};
-use ottla_metadata::MetadataImage;
+use ottla_metadata::{AclOperation, MetadataImage};
 use ottla_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestTopic;
 use ottla_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
@@ -18,6 +18,7 @@ use ottla_protocol::{ErrorCode, TopicPartition};
 use ottla_storage::VerificationGuard;
 
 use super::group_request::offsets_partitions;
+use crate::authorization::{Resource, Topics};
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::internal_topics::CONSUMER_OFFSETS;
@@ -34,13 +35,17 @@ pub async fn handle(
     broker: Arc<Broker>,
     mut request: TxnOffsetCommitRequest,
 ) -> TxnOffsetCommitResponse {
+    if let Err(error) = authorize(&ctx, &broker, &request) {
+        return txn_offset_commit_error(&request, error);
+    }
     let mut refused = Vec::new();
     let image = broker.image();
+    let mut allowed = broker.topics(&ctx, AclOperation::Read);
     let asked = std::mem::take(&mut request.topics);
     for topic in asked {
-        request.topics.extend(validate(&image, topic, &mut refused));
+        request.topics.extend(validate(&image, &mut allowed, topic, &mut refused));
     }
-    drop(image);
+    drop((image, allowed));
     let mut response = TxnOffsetCommitResponse::default();
     if !request.topics.is_empty() {
         response = commit(&ctx, &broker, request).await;
@@ -54,6 +59,15 @@ pub async fn handle(
         }
     }
     response
+}
+
+fn authorize(
+    ctx: &RequestContext,
+    broker: &Broker,
+    request: &TxnOffsetCommitRequest,
+) -> Result<(), ErrorCode> {
+    broker.authorize(ctx, AclOperation::Write, Resource::TransactionalId(&request.transactional_id))?;
+    broker.authorize(ctx, AclOperation::Read, Resource::Group(&request.group_id))
 }
 
 async fn commit(
@@ -120,16 +134,22 @@ fn guard(verified: &Verified, partition: &TopicPartition) -> Result<Verification
 /// The partitions of a topic that exist; the others are answered at once.
 fn validate(
     image: &MetadataImage,
+    allowed: &mut Topics<'_>,
     mut topic: TxnOffsetCommitRequestTopic,
     refused: &mut Vec<TxnOffsetCommitResponseTopic>,
 ) -> Option<TxnOffsetCommitRequestTopic> {
+    let is_allowed = allowed.allow(&topic.name);
     let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut topic.partitions)
         .into_iter()
-        .partition(|partition| image.topics.partition(&topic.name, partition.partition_index).is_some());
+        .partition(|p| is_allowed && image.topics.partition(&topic.name, p.partition_index).is_some());
+    let error = match is_allowed {
+        true => ErrorCode::UnknownTopicOrPartition,
+        false => ErrorCode::TopicAuthorizationFailed,
+    };
     if !missing.is_empty() {
         let partitions = missing.iter().map(|partition| TxnOffsetCommitResponsePartition {
             partition_index: partition.partition_index,
-            error_code: ErrorCode::UnknownTopicOrPartition.code(),
+            error_code: error.code(),
         });
         refused.push(TxnOffsetCommitResponseTopic {
             name: topic.name.clone(),

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 use ottla_protocol::{ErrorCode, Str};
 
 use super::controller_request::run;
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -20,6 +22,9 @@ pub async fn handle(
         error_message: Some(Str::from_static(error.message())),
         ..Default::default()
     };
+    if !broker.may(&ctx, AclOperation::Alter, Resource::Cluster) {
+        return failed(ErrorCode::ClusterAuthorizationFailed);
+    }
     run(&ctx, &broker, move |controller, context| controller.update_features(&request, context))
         .await
         .unwrap_or_else(failed)

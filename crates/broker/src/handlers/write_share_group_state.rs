@@ -7,17 +7,20 @@ use std::sync::Arc;
 
 use ottla_coordinator::share::coordinator::{StateError, StateReply, StateWrite};
 use ottla_coordinator::share::partition::StateBatch;
+use ottla_metadata::AclOperation;
+use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::write_share_group_state_request::PartitionData;
 use ottla_protocol::messages::write_share_group_state_response::{PartitionResult, WriteStateResult};
 use ottla_protocol::messages::{WriteShareGroupStateRequest, WriteShareGroupStateResponse};
 
 use super::share_state_request::{share_partition, state_partitions, text};
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
 /// Runs one operation for each partition.
 pub async fn handle(
-    _ctx: RequestContext,
+    ctx: RequestContext,
     broker: Arc<Broker>,
     request: WriteShareGroupStateRequest,
 ) -> WriteShareGroupStateResponse {
@@ -27,12 +30,17 @@ pub async fn handle(
     if is_empty {
         return WriteShareGroupStateResponse::default();
     }
+    let is_allowed = broker.may(&ctx, AclOperation::ClusterAction, Resource::Cluster);
     let partitions = state_partitions(&broker);
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let mut answers = Vec::with_capacity(topic.partitions.len());
         for data in topic.partitions {
             let partition = data.partition;
+            if !is_allowed {
+                answers.push(respond(partition, Err(ErrorCode::ClusterAuthorizationFailed.into())));
+                continue;
+            }
             let key = share_partition(&request.group_id, topic.topic_id, partition);
             let write = state_write(&data);
             let reply = broker.share_states.run(key, partitions, move |shard, key, id, now_ms| {

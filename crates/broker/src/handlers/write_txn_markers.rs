@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use ottla_metadata::AclOperation;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::write_txn_markers_request::WritableTxnMarker;
 use ottla_protocol::messages::write_txn_markers_response::{
@@ -12,6 +13,7 @@ use ottla_protocol::messages::write_txn_markers_response::{
 use ottla_protocol::messages::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
 use ottla_protocol::records::EndTransactionMarker;
 
+use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::internal_topics::CONSUMER_OFFSETS;
@@ -23,9 +25,14 @@ pub async fn handle(
     broker: Arc<Broker>,
     request: WriteTxnMarkersRequest,
 ) -> WriteTxnMarkersResponse {
+    let is_allowed = broker.may_see(&ctx, AclOperation::Alter, Resource::Cluster)
+        || broker.may(&ctx, AclOperation::ClusterAction, Resource::Cluster);
     let mut markers: Vec<WritableTxnMarkerResult> = Vec::new();
     for marker in request.markers {
-        let topics = write(&broker, &marker, ctx.now_ms).await;
+        let topics = match is_allowed {
+            true => write(&broker, &marker, ctx.now_ms).await,
+            false => refuse(&marker),
+        };
         // One entry for each producer id.
         match markers.iter_mut().find(|known| known.producer_id == marker.producer_id) {
             Some(known) => known.topics.extend(topics),
@@ -33,6 +40,18 @@ pub async fn handle(
         }
     }
     WriteTxnMarkersResponse { markers }
+}
+
+fn refuse(marker: &WritableTxnMarker) -> Vec<WritableTxnMarkerTopicResult> {
+    let refused = |index: &i32| WritableTxnMarkerPartitionResult {
+        partition_index: *index,
+        error_code: ErrorCode::ClusterAuthorizationFailed.code(),
+    };
+    let topics = marker.topics.iter().map(|topic| WritableTxnMarkerTopicResult {
+        name: topic.name.clone(),
+        partitions: topic.partition_indexes.iter().map(refused).collect(),
+    });
+    topics.collect()
 }
 
 async fn write(

@@ -7,7 +7,7 @@ use ahash::RandomState;
 use ottla_protocol::{Str, Uuid};
 use parking_lot::RwLock;
 
-use super::Partition;
+use super::{Partition, Traffic};
 
 /// All partitions of a broker. Looked up by every produce and fetch, changed when topics come and go.
 #[derive(Default)]
@@ -20,6 +20,8 @@ pub struct Partitions {
 struct Topics {
     by_name: HashMap<Str, Arc<HostedTopic>, RandomState>,
     by_id: HashMap<Uuid, Arc<HostedTopic>, RandomState>,
+    /// What went in and out of topics that are gone.
+    gone: Traffic,
 }
 
 /// One topic's partitions on this broker.
@@ -37,6 +39,13 @@ impl HostedTopic {
     /// Partition number `index`, if it is here.
     pub fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
         self.partitions.get(usize::try_from(index).ok()?)?.as_ref()
+    }
+
+    /// What went in and out of the partitions that are here.
+    pub fn traffic(&self) -> Traffic {
+        let mut sum = Traffic::default();
+        self.partitions.iter().flatten().for_each(|partition| sum += partition.traffic());
+        sum
     }
 }
 
@@ -62,6 +71,9 @@ impl Partitions {
         let mut topics = self.topics.write();
         if let Some(old) = topics.by_name.insert(topic.name.clone(), topic.clone()) {
             topics.by_id.remove(&old.id);
+            if old.id != topic.id {
+                topics.gone += old.traffic();
+            }
         }
         topics.by_id.insert(topic.id, topic);
     }
@@ -73,7 +85,14 @@ impl Partitions {
         if topics.by_name.get(&topic.name).is_some_and(|t| t.id == id) {
             topics.by_name.remove(&topic.name);
         }
+        topics.gone += topic.traffic();
         Some(topic)
+    }
+
+    /// All topics, in no order, and what went in and out of those that are gone: together they never become less.
+    pub fn all_and_gone(&self) -> (Vec<Arc<HostedTopic>>, Traffic) {
+        let topics = self.topics.read();
+        (topics.by_id.values().cloned().collect(), topics.gone)
     }
 
     /// All topics, in no order.

@@ -3,7 +3,9 @@
 mod end_transaction;
 mod map;
 mod partition;
+mod traffic;
 
 pub use end_transaction::{EndTransaction, transaction_version};
 pub use map::{HostedTopic, Partitions};
 pub use partition::{AppendRefused, Partition, ReadBound, ReadRefused, ReadResult};
+pub use traffic::Traffic;

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use ottla_protocol::records::AppendOrigin;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_storage::{
-    AppendError, AppendInfo, AppendOptions, PartitionLog, Piece, StorageError, VerificationGuard,
+    AppendError, AppendInfo, AppendOptions, Appended, PartitionLog, Piece, StorageError, VerificationGuard,
 };
+use parking_lot::Mutex;
 
+use super::traffic::{Traffic, TrafficCounts};
 use crate::clock::steady_ms;
 use crate::flusher::FlushWaiters;
 use crate::slow_logs::Slowness;
@@ -34,6 +36,9 @@ pub struct Partition {
     pub flush_waiters: FlushWaiters,
     /// Whether the log makes its writers wait.
     pub slowness: Slowness,
+    traffic: TrafficCounts,
+    /// What was appended to logs that this one has replaced.
+    appended_before: Mutex<Appended>,
 }
 
 /// How far a reader may see.
@@ -128,6 +133,8 @@ impl Partition {
             fetch_waiters: FetchWaiters::default(),
             flush_waiters: FlushWaiters::default(),
             slowness: Slowness::default(),
+            traffic: TrafficCounts::default(),
+            appended_before: Mutex::default(),
         }
     }
 
@@ -141,8 +148,25 @@ impl Partition {
 
     /// Puts another log in place: the partition has moved, or its directory has failed.
     pub fn replace_log(&self, log: Option<Arc<PartitionLog>>) {
-        self.log.store(log);
+        let mut before = self.appended_before.lock();
+        let old = self.log.swap(log);
+        *before += old.map(|old| old.appended()).unwrap_or_default();
+        drop(before);
         self.fetch_waiters.wake_all();
+    }
+
+    /// What went in and out since the partition came to this broker.
+    pub fn traffic(&self) -> Traffic {
+        let before = self.appended_before.lock();
+        let mut appended = *before;
+        appended += self.log.load().as_ref().map(|log| log.appended()).unwrap_or_default();
+        drop(before);
+        self.traffic.with(appended)
+    }
+
+    /// Takes note of records that are sent to a consumer.
+    pub fn note_sent(&self, bytes: u64) {
+        self.traffic.sent(bytes);
     }
 
     /// The epoch in which this broker leads.
@@ -251,7 +275,10 @@ impl Partition {
         options: &AppendOptions,
     ) -> Result<AppendInfo, AppendRefused> {
         let log = self.log().map_err(AppendRefused::plain)?;
-        let info = log.append_as_leader(records, options).map_err(|why| refused(why, &log))?;
+        let info = log.append_as_leader(records, options).map_err(|why| {
+            self.traffic.append_refused();
+            refused(why, &log)
+        })?;
         // The only replica is in sync with itself: what is appended is replicated.
         if !info.flush_due && log.maybe_increment_high_watermark(info.last_offset + 1) {
             self.fetch_waiters.bytes_added(info.size);
@@ -276,7 +303,10 @@ impl Partition {
             ReadBound::HighWatermark => log.read(offset, max_bytes, min_one_message, log.high_watermark()),
             ReadBound::LastStable => log.read_committed(offset, max_bytes, min_one_message),
         };
-        let data = read.map_err(|why| ReadRefused::plain(why.code()))?;
+        let data = read.map_err(|why| {
+            self.traffic.read_refused();
+            ReadRefused::plain(why.code())
+        })?;
         let aborted = data.aborted_transactions.iter().map(|txn| (txn.producer_id, txn.first_offset));
         Ok(ReadResult {
             high_watermark: data.high_watermark,

@@ -1,10 +1,12 @@
 //! What has been read of the log for a share fetch: the headers of its batches, and of its bytes the part
 //! that was acquired (`ShareFetchUtils.maybeSliceFetchRecords`).
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use ottla_coordinator::share::partition::{AcquiredRecords, FetchedBatch};
+use ottla_net::read_resident;
 use ottla_protocol::records::{
     BATCH_HEADER_SIZE, BatchHeader, ControlRecordType, HEADER_SIZE_UP_TO_MAGIC, RecordBatch,
 };
@@ -24,18 +26,36 @@ pub struct ReadBatch {
     pub size: usize,
 }
 
-/// Whether looking at the headers may have to wait for a disk.
-pub fn is_on_disk(pieces: &[Piece]) -> bool {
-    pieces.iter().any(|piece| matches!(piece, Piece::File(_)))
-}
-
-/// The whole batches in what was read. Blocks where [`is_on_disk`] says so.
+/// The whole batches in what was read, up to the one with `last_offset`. Waits for the disk where it must.
 ///
 /// # Errors
 /// When a file can't be read, or the bytes are no batches.
-pub fn scan(pieces: &[Piece]) -> io::Result<Vec<ReadBatch>> {
+pub fn scan(pieces: &[Piece], last_offset: i64) -> io::Result<Vec<ReadBatch>> {
+    scan_with(pieces, last_offset, |file, buf, at| file.read_exact_at(buf, at))
+}
+
+/// Likewise without waiting: `None` when something is not in the page cache.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_resident(pieces: &[Piece], last_offset: i64) -> io::Result<Option<Vec<ReadBatch>>> {
+    let read = |file: &File, buf: &mut [u8], at| match read_resident(file, at, buf)? {
+        true => Ok(()),
+        false => Err(io::ErrorKind::WouldBlock.into()),
+    };
+    match scan_with(pieces, last_offset, read) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+fn scan_with(
+    pieces: &[Piece],
+    last_offset: i64,
+    read: impl Fn(&File, &mut [u8], u64) -> io::Result<()>,
+) -> io::Result<Vec<ReadBatch>> {
     let mut batches = Vec::new();
-    let mut cursor = Cursor { pieces, piece_start: 0 };
+    let mut cursor = Cursor { pieces, piece_start: 0, read };
     let total: usize = pieces.iter().map(Piece::len).sum();
     let mut position = 0;
     while total.saturating_sub(position) >= BATCH_HEADER_SIZE {
@@ -57,6 +77,9 @@ pub fn scan(pieces: &[Piece]) -> io::Result<Vec<ReadBatch>> {
         };
         batches.push(ReadBatch { batch, position, size });
         position += size;
+        if batch.last_offset >= last_offset {
+            break;
+        }
     }
     Ok(batches)
 }
@@ -95,7 +118,11 @@ fn part(piece: Piece, from: usize, to: usize) -> Piece {
     }
 }
 
-fn is_abort(cursor: &mut Cursor<'_>, position: usize, size: usize) -> io::Result<bool> {
+fn is_abort<R: Fn(&File, &mut [u8], u64) -> io::Result<()>>(
+    cursor: &mut Cursor<'_, R>,
+    position: usize,
+    size: usize,
+) -> io::Result<bool> {
     let mut bytes = vec![0; size];
     cursor.read(position, &mut bytes)?;
     let (batch, _) = RecordBatch::parse(&bytes).map_err(corrupt)?;
@@ -109,13 +136,15 @@ fn corrupt(why: ottla_protocol::records::RecordsError) -> io::Error {
 }
 
 /// Reads across pieces, which need not end where batches do. Positions must not go back.
-struct Cursor<'a> {
+struct Cursor<'a, R> {
     pieces: &'a [Piece],
     /// Where the first of `pieces` starts.
     piece_start: usize,
+    /// Fills a buffer from a position of a file.
+    read: R,
 }
 
-impl Cursor<'_> {
+impl<R: Fn(&File, &mut [u8], u64) -> io::Result<()>> Cursor<'_, R> {
     fn read(&mut self, position: usize, buf: &mut [u8]) -> io::Result<()> {
         while let Some((first, rest)) = self.pieces.split_first()
             && self.piece_start + first.len() <= position
@@ -132,7 +161,7 @@ impl Cursor<'_> {
             let (now, later) = left.split_at_mut(len);
             match piece {
                 Piece::Bytes(bytes) => now.copy_from_slice(&bytes[skip..skip + len]),
-                Piece::File(range) => range.file.read_exact_at(now, range.position + skip as u64)?,
+                Piece::File(range) => (self.read)(&range.file, now, range.position + skip as u64)?,
             }
             (left, skip) = (later, 0);
         }
@@ -174,7 +203,7 @@ mod tests {
             let len = (bytes.len() - cut) as u32;
             let end = Piece::File(FileRange { file: file.clone(), position: cut as u64, len });
             for pieces in [vec![piece(0, cut), piece(cut, bytes.len())], vec![piece(0, cut), end]] {
-                let found = scan(&pieces).expect("scans");
+                let found = scan(&pieces, i64::MAX).expect("scans");
                 let (position, size) = (sizes[0], sizes[1]);
                 assert_eq!(found.len(), 3);
                 assert_eq!(
@@ -188,8 +217,8 @@ mod tests {
             }
         }
         let torn = [Piece::Bytes(Bytes::copy_from_slice(&bytes[..bytes.len() - 1]))];
-        assert_eq!(scan(&torn).expect("scans").len(), 2, "a batch that is not whole is left out");
-        assert!(scan(&[Piece::Bytes(Bytes::from(vec![0; 100]))]).is_err());
+        assert_eq!(scan(&torn, i64::MAX).expect("scans").len(), 2, "a batch that is not whole is left out");
+        assert!(scan(&[Piece::Bytes(Bytes::from(vec![0; 100]))], i64::MAX).is_err());
     }
 
     #[test]
@@ -200,7 +229,7 @@ mod tests {
             Piece::Bytes(Bytes::copy_from_slice(&bytes[..cut])),
             Piece::Bytes(Bytes::copy_from_slice(&bytes[cut..])),
         ];
-        let batches = scan(&pieces).expect("scans");
+        let batches = scan(&pieces, i64::MAX).expect("scans");
         let sent = |first_offset, last_offset| {
             let acquired = [AcquiredRecords { first_offset, last_offset, delivery_count: 1 }];
             let (pieces, size) = slice(pieces.clone(), &batches[..2], &acquired);

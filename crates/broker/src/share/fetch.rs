@@ -178,6 +178,7 @@ impl Fetching<'_> {
                     let count: i64 = taken.acquired.iter().map(|records| records.count()).sum();
                     left_records = left_records.saturating_sub(i32::try_from(count).unwrap_or(i32::MAX));
                     left = left.saturating_sub(taken.size);
+                    shared.hosted.note_sent(taken.size as u64);
                     is_enough |= taken.size > 0 || taken.come_again;
                     fetched.push(answer(shared, Ok(taken)));
                 }
@@ -198,8 +199,8 @@ impl Fetching<'_> {
 async fn take(shared: &Arc<SharedPartition>, wanted: Wanted<'_>, now_ms: &dyn Fn() -> i64) -> Taken {
     match shared.take(&wanted) {
         Taken::Cold(read) => {
-            let pieces = read.pieces();
-            let scanned = tokio::task::spawn_blocking(move || batches::scan(&pieces)).await;
+            let (pieces, last_offset) = (read.pieces(), read.last_offset);
+            let scanned = tokio::task::spawn_blocking(move || batches::scan(&pieces, last_offset)).await;
             match scanned {
                 Ok(Ok(found)) => read.finish(&found, &Wanted { now_ms: now_ms(), ..wanted }),
                 _ => Taken::Failed(ErrorCode::KafkaStorageError.into()),

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use ottla_coordinator::share::coordinator::{ReadState, SharePartitionKey};
-use ottla_coordinator::share::partition::StateBatch;
+use ottla_coordinator::share::partition::{AcquireMode, StateBatch};
 use ottla_protocol::ErrorCode;
 use ottla_storage::Piece;
 
@@ -30,7 +30,11 @@ async fn members_get_different_records_and_what_is_accepted_does_not_come_back()
     let taken = fetched[0].result.as_ref().expect("records");
     let bytes: usize = taken.pieces.iter().map(Piece::len).sum();
     assert_eq!(bytes, taken.size);
-    assert_eq!(batches::scan(&taken.pieces).expect("batches").len(), 1, "only what was acquired is sent");
+    assert_eq!(
+        batches::scan(&taken.pieces, i64::MAX).expect("batches").len(),
+        1,
+        "only what was acquired is sent"
+    );
     assert_eq!(fixture.take("b", 15).await, [(10, 29, 1)]);
     assert_eq!(fixture.take("c", 10).await, []);
 
@@ -131,25 +135,53 @@ async fn two_wait_and_one_gets_the_record() {
     assert_eq!(acquired(&poll_once(&mut b).await.expect("woken")), [(0, 0, 2)]);
 }
 
-#[tokio::test]
-async fn records_on_disk_are_for_one_member_while_they_are_looked_at() {
-    let (fixture, _task) = Fixture::new();
+/// Two batches of ten records that are in files only.
+fn on_disk(fixture: &Fixture) {
     fixture.append(10);
     fixture.append(10);
     fixture.partition.replace_log(None);
     let log = open_log(fixture.dir.path());
     log.set_high_watermark(log.log_end_offset());
     fixture.partition.replace_log(Some(log));
+}
+
+#[tokio::test]
+async fn records_in_files_leave_as_they_lie_there() {
+    let (fixture, _task) = Fixture::new();
+    on_disk(&fixture);
     fixture.loaded();
-    let (a, b) = (fixture.request("a", 10), patient(fixture.request("b", 10)));
-    let mut a = pin!(fixture.run(&a));
-    assert!(poll_once(&mut a).await.is_none(), "the headers are read on another thread");
-    let mut b = pin!(fixture.run(&b));
-    assert!(poll_once(&mut b).await.is_none());
-    let fetched = a.await;
+    let fetched = fixture.run(&fixture.request("a", 10)).await;
     assert_eq!(acquired(&fetched), [(0, 9, 1)]);
     let taken = fetched[0].result.as_ref().expect("records");
-    assert!(batches::is_on_disk(&taken.pieces) && taken.pieces.len() == 1, "they leave as they lie there");
+    assert!(matches!(taken.pieces[..], [Piece::File(_)]), "{:?}", taken.pieces);
+}
+
+#[tokio::test]
+async fn records_on_disk_are_for_one_member_while_they_are_looked_at() {
+    let (fixture, _task) = Fixture::new();
+    on_disk(&fixture);
+    let shared = fixture.loaded();
+    let settings = *fixture.settings.lock();
+    let read = fixture.partition.read(0, 1 << 20, true, settings.bound).expect("reads");
+    let cold = shared.cold_read(&mut shared.state.lock(), 0, read, 9);
+    let b = patient(fixture.request("b", 10));
+    let mut b = pin!(fixture.run(&b));
+    assert!(poll_once(&mut b).await.is_none());
+    let found = batches::scan(&cold.pieces(), cold.last_offset).expect("batches");
+    assert_eq!(found.len(), 1, "what nobody will be given is not looked at");
+    let a = &"a".into();
+    let wanted = take::Wanted {
+        member_id: a,
+        settings: &settings,
+        mode: AcquireMode::BatchOptimized,
+        batch_size: 10,
+        max_records: 10,
+        max_bytes: 1 << 20,
+        min_one_message: true,
+        now_ms: NOW_MS,
+    };
+    let take::Taken::Records(taken) = cold.finish(&found, &wanted) else { panic!("no records") };
+    assert_eq!((taken.acquired[0].first_offset, taken.acquired[0].last_offset), (0, 9));
     assert_eq!(acquired(&b.await), [(10, 19, 1)]);
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::ShareError;
 use super::settings::ShareSettings;
-use crate::partitions::Partition;
+use crate::partitions::{Partition, ReadResult};
 use crate::waiting::FetchWaiters;
 
 /// What came of a write.
@@ -249,6 +249,18 @@ impl State {
                 let may = !self.is_being_read && partition.can_acquire_records();
                 Ok(may.then(|| partition.next_fetch_offset()))
             }
+        }
+    }
+
+    /// How far a read from `offset` must be looked through to find `max_records` to give: who is given 500 records
+    /// of a read of 50 MB shall not wait until all its headers have been read. Where transactions were aborted
+    /// nobody knows how many records are left.
+    pub fn last_offset_wanted(&self, offset: i64, max_records: i32, read: &ReadResult) -> i64 {
+        match &self.phase {
+            Phase::Active(partition) if read.aborted_transactions.as_ref().is_none_or(Vec::is_empty) => {
+                offset.max(partition.end_offset() + 1).saturating_add(i64::from(max_records) - 1)
+            }
+            _ => i64::MAX,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A member takes records of a share partition: reads the log where some may be available, and acquires them.
 
+use std::io;
 use std::sync::Arc;
 
 use ottla_coordinator::share::partition::{AbortedTransaction, Acquire, AcquireMode, AcquiredRecords};
@@ -113,12 +114,14 @@ impl SharedPartition {
             if read.size == 0 {
                 return Taken::Records(TakenRecords::default());
             }
-            if batches::is_on_disk(&read.pieces) {
-                state.is_being_read = true;
-                return Taken::Cold(ColdRead { shared: self.clone(), offset, read });
-            }
-            let Ok(found) = batches::scan(&read.pieces) else {
-                return Taken::Failed(ErrorCode::CorruptMessage.into());
+            let last_offset = state.last_offset_wanted(offset, wanted.max_records, &read);
+            let found = match batches::scan_resident(&read.pieces, last_offset) {
+                Ok(Some(found)) => found,
+                Ok(None) => return Taken::Cold(self.cold_read(&mut state, offset, read, last_offset)),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Taken::Failed(ErrorCode::CorruptMessage.into());
+                }
+                Err(_) => return Taken::Failed(ErrorCode::KafkaStorageError.into()),
             };
             let taken = self.acquire(&mut state, offset, read, &found, wanted);
             if !taken.acquired.is_empty() {
@@ -126,6 +129,18 @@ impl SharedPartition {
             }
         }
         Taken::Records(TakenRecords { come_again: true, ..Default::default() })
+    }
+
+    /// Keeps others away while the headers are read.
+    pub(super) fn cold_read(
+        self: &Arc<Self>,
+        state: &mut State,
+        offset: i64,
+        read: ReadResult,
+        last_offset: i64,
+    ) -> ColdRead {
+        state.is_being_read = true;
+        ColdRead { shared: self.clone(), offset, read, last_offset }
     }
 
     /// What was to be read has been deleted: on behind it (`ShareFetchUtils.processFetchResponse`).
@@ -179,6 +194,8 @@ pub struct ColdRead {
     shared: Arc<SharedPartition>,
     offset: i64,
     read: ReadResult,
+    /// Batches behind the one with this offset need not be looked at.
+    pub last_offset: i64,
 }
 
 impl ColdRead {

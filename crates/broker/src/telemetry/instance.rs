@@ -7,6 +7,11 @@ use super::subscription::Subscription;
 /// Three push intervals without a word, and an instance is forgotten when the room is needed.
 const EXPIRY_INTERVALS: i64 = 3;
 
+/// Whether a client that was last heard of at a time is as good as gone.
+pub(super) fn is_expired(last_ms: i64, push_interval_ms: i64, now_ms: i64) -> bool {
+    now_ms - last_ms > EXPIRY_INTERVALS * push_interval_ms.max(60_000)
+}
+
 /// What is known of a client instance (`ClientMetricsInstance`).
 #[derive(Debug)]
 pub struct Instance {
@@ -33,7 +38,7 @@ impl Instance {
     }
 
     pub(super) fn is_expired(&self, now_ms: i64) -> bool {
-        now_ms - self.last_used_ms > EXPIRY_INTERVALS * self.push_interval_ms.max(60_000)
+        is_expired(self.last_used_ms, self.push_interval_ms, now_ms)
     }
 
     /// Whether the client may ask for its subscription: once an interval, or after an error that tells it to ask.

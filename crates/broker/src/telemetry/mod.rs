@@ -1,7 +1,14 @@
 //! Client metrics (KIP-714): which metrics a client shall push, and how often. `ClientMetricsManager` in Kafka.
 //!
-//! What a client pushes is accepted and counted; a place to send it to comes with the metrics exporter.
+//! What clients push is told by `/metrics` ([`Exported`]), if that is served; else it is accepted and dropped.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `subscription` | what the CLIENT_METRICS configurations ask of a client |
+//! | `instance` | one client, and when it may be heard |
+//! | `exported` | what clients have pushed |
 
+mod exported;
 mod instance;
 mod subscription;
 
@@ -14,6 +21,7 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use parking_lot::Mutex;
 
+pub use exported::{ClientFigures, Exported, ExportedCounts, Figure};
 use instance::Instance;
 pub use subscription::ClientFacts;
 use subscription::Subscription;
@@ -27,9 +35,18 @@ const ACCEPTED_COMPRESSION: [i8; 4] = [4, 3, 1, 2];
 #[derive(Debug, Default)]
 pub struct Telemetry {
     instances: Mutex<HashMap<Uuid, Instance>>,
+    /// What they have pushed.
+    pub exported: Exported,
+    /// Somebody may ask for it.
+    is_exported: bool,
 }
 
 impl Telemetry {
+    /// Nobody is known yet. What is pushed is kept for `/metrics` if `is_exported`.
+    pub fn new(is_exported: bool) -> Self {
+        Self { is_exported, ..Default::default() }
+    }
+
     /// Tells a client what to push. `new_id` becomes the id of a client that has none.
     pub fn subscriptions(
         &self,
@@ -85,7 +102,19 @@ impl Telemetry {
         let result = check_push(instance, &subscription, request, telemetry_max_bytes, now_ms);
         instance.terminating = request.terminating;
         instance.last_error = result.err().unwrap_or_default();
-        result
+        result?;
+        // Others need not wait while it is read.
+        drop(instances);
+        if !self.is_exported || request.metrics.is_empty() {
+            return Ok(());
+        }
+        let push = (request.compression_type, &*request.metrics);
+        self.exported.take(id, client, &subscription, push, now_ms).map_err(|_| {
+            if let Some(instance) = self.instances.lock().get_mut(&id) {
+                instance.last_error = ErrorCode::InvalidRecord;
+            }
+            ErrorCode::InvalidRecord
+        })
     }
 }
 

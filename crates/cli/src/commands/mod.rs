@@ -1,3 +1,6 @@
 //! One file per command.
 
+mod footprint;
 pub mod server;
+pub mod tools;
+mod welcome;

@@ -3,14 +3,22 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ottla_broker::authentication::jaas_file::{KAFKA_OPTS, read_jaas_file_if_needed};
 use ottla_broker::drivers::controller::NewCluster;
 use ottla_broker::loggers::Loggers;
 use ottla_broker::{NodeOptions, Server};
 use ottla_config::{BrokerConfig, ConfigError, StaticProperties, properties};
 use ottla_metadata::MetadataVersion;
 use tracing_subscriber::EnvFilter;
+
+use super::footprint;
+use super::welcome::Welcome;
+
+/// When a node has nothing left to do of its start.
+const STARTED_AFTER: Duration = Duration::from_secs(1);
 
 /// Runs a node.
 #[derive(clap::Args)]
@@ -38,22 +46,94 @@ pub struct Args {
     /// Level of a feature, when the log directories are formatted now; may be given again.
     #[arg(long = "feature", value_name = "NAME=LEVEL")]
     features: Vec<String>,
+    /// How log lines are written.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// The arguments of Kafka's script, `kafka-server-start.sh [-daemon] FILE [--override KEY=VALUE]...`, as those of
+/// `ottla server`; nothing when it is another command.
+pub fn from_script(arguments: &[String]) -> Option<Vec<String>> {
+    let (program, rest) = arguments.split_first()?;
+    let linked = Path::new(program).file_name().is_some_and(|name| name == "kafka-server-start.sh");
+    let rest = match rest.split_first() {
+        Some((first, rest)) if first == "server-start" => rest,
+        _ if linked => rest,
+        _ => return None,
+    };
+    let mut translated = vec!["ottla".to_owned(), "server".to_owned()];
+    let mut file_seen = false;
+    let mut value_follows = false;
+    for argument in rest {
+        match argument.as_str() {
+            // For a JVM, or seen by `in_background`.
+            "-daemon" | "-loggc" => continue,
+            text if !file_seen && !value_follows && !text.starts_with('-') => {
+                file_seen = true;
+                translated.extend(["--config".to_owned(), text.to_owned()]);
+            }
+            text => translated.push(text.to_owned()),
+        }
+        value_follows = argument == "--override";
+    }
+    Some(translated)
+}
+
+/// Starts the node in a process of its own and lets go of it, when Kafka's script is asked to by `-daemon`. Its output
+/// goes to `kafkaServer.out` in the folder of the environment variable `LOG_DIR`, or else in the data folder.
+pub fn in_background(arguments: &[String], translated: &[String]) -> Result<bool> {
+    if !arguments.iter().any(|argument| argument == "-daemon") {
+        return Ok(false);
+    }
+    let folder = match std::env::var_os("LOG_DIR").filter(|dir| !dir.is_empty()) {
+        Some(dir) => PathBuf::from(dir),
+        None => data_dir()?,
+    };
+    std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let path = folder.join("kafkaServer.out");
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    let log = log.with_context(|| format!("opening {}", path.display()))?;
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.args(translated.iter().skip(1)).stdin(std::process::Stdio::null());
+    command.stdout(log.try_clone()?).stderr(log);
+    // Of a group of its own, it does not get what is typed at this one's terminal.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().context("the node does not start")?;
+    Ok(true)
 }
 
 /// Starts the node and waits for SIGTERM or SIGINT.
 pub fn run(args: Args) -> Result<()> {
-    let loggers = init_log();
+    let loggers = init_log(args.log_format);
     let config = configuration(&args)?;
+    let java_options = std::env::var(KAFKA_OPTS).unwrap_or_default();
     let options = NodeOptions {
         cluster_id: args.cluster_id.clone(),
         new_cluster: new_cluster(&args)?,
         loggers: Some(loggers),
+        jaas_file: read_jaas_file_if_needed(&java_options, !config.security.sasl.is_empty())?,
         ..Default::default()
     };
     let node_id = config.node_id;
+    let log_dirs = config.storage.log_dirs.clone();
     let mut server = Server::start(config, options).context("the node does not start")?;
-    for (listener, address) in server.addresses() {
+    for (listener, address) in &server.addresses() {
         tracing::info!(listener, %address, node_id, "ready");
+    }
+    if args.log_format == LogFormat::Text && std::io::stderr().is_terminal() {
+        let cluster_id = &server.broker().cluster_id;
+        let (listeners, http) = (server.addresses(), server.http_address());
+        let welcome = Welcome { cluster_id, node_id, listeners: &listeners, http, log_dirs: &log_dirs };
+        eprint!("{}", welcome.screen());
     }
     let fatal = wait_for_end(server.fatal())?;
     tracing::info!("stopping");
@@ -65,25 +145,36 @@ pub fn run(args: Args) -> Result<()> {
     }
 }
 
-fn init_log() -> Loggers {
+fn init_log(format: LogFormat) -> Loggers {
     let level = std::env::var("OTTLA_LOG").unwrap_or_else(|_| "info".into());
     let filter = EnvFilter::try_new(&level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let color = std::io::stderr().is_terminal();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = std::io::stderr().is_terminal() && format == LogFormat::Text && !no_color;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(color)
-        .with_target(false)
-        .with_filter_reloading();
-    let reload = log.reload_handle();
-    log.init();
+        .with_target(false);
+    // The kind of the handle depends on how lines are written: what it does is the same.
+    let reload: Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync> = match format {
+        LogFormat::Text => {
+            let log = log.with_filter_reloading();
+            let reload = log.reload_handle();
+            log.init();
+            Box::new(move |filter| reload.reload(filter).map_err(|why| why.to_string()))
+        }
+        LogFormat::Json => {
+            let log = log.json().flatten_event(true).with_filter_reloading();
+            let reload = log.reload_handle();
+            log.init();
+            Box::new(move |filter| reload.reload(filter).map_err(|why| why.to_string()))
+        }
+    };
     Loggers::new(
         &level,
         Box::new(move |filter| {
-            if let Err(why) = EnvFilter::try_new(filter)
-                .map_err(|w| w.to_string())
-                .and_then(|f| reload.reload(f).map_err(|w| w.to_string()))
-            {
+            let changed = EnvFilter::try_new(filter).map_err(|why| why.to_string()).and_then(&reload);
+            if let Err(why) = changed {
                 tracing::warn!(why, "the log level was not changed");
             }
         }),
@@ -155,15 +246,36 @@ fn new_cluster(args: &Args) -> Result<NewCluster> {
 
 /// Waits for a signal, or for a reason why the node can't go on.
 fn wait_for_end(fatal: impl Future<Output = String>) -> Result<Option<String>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::spawn(async {
+            tokio::time::sleep(STARTED_AFTER).await;
+            footprint::give_back_the_start();
+        });
         tokio::select! {
             _ = terminate.recv() => Ok(None),
             _ = interrupt.recv() => Ok(None),
             why = fatal => Ok(Some(why)),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_arguments_are_those_of_the_command() {
+        let translate = |line: &str| {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            from_script(&arguments).map(|translated| translated.join(" "))
+        };
+        let expect = Some("ottla server --config a.properties --override node.id=1".to_owned());
+        assert_eq!(translate("ottla server-start -daemon a.properties --override node.id=1"), expect);
+        assert_eq!(translate("/k/bin/kafka-server-start.sh a.properties --override node.id=1"), expect);
+        assert_eq!(translate("ottla server --config a"), None);
+    }
 }

@@ -2,7 +2,6 @@
 
 use super::BrokerConfig;
 use super::groups;
-use super::listeners::SecurityProtocol;
 use crate::error::{ConfigError, ErrorKind, Warning};
 use crate::quorum_address::is_host_char;
 
@@ -20,7 +19,6 @@ impl BrokerConfig {
         self.validate_early_start_listeners(&mut errors);
         self.validate_advertised_hosts(&mut errors);
         self.validate_sockets(&mut errors);
-        self.validate_served_protocols(&mut errors);
         errors.extend(groups::validate(&self.values));
         if self.groups.min_session_timeout_ms > self.groups.max_session_timeout_ms {
             warnings.push(Warning::Note(
@@ -293,27 +291,6 @@ impl BrokerConfig {
                  connections.max.idle.ms={idle_ms} to prevent failed authentication responses from timing out"
             )
         });
-    }
-
-    /// Ottla's own rule: a listener that cannot be served as it should be is not opened at all.
-    fn validate_served_protocols(&self, errors: &mut Vec<ConfigError>) {
-        for listener in &self.listeners.listeners {
-            let protocol = listener.endpoint.security_protocol;
-            if protocol == SecurityProtocol::Plaintext {
-                continue;
-            }
-            let message = format!(
-                "The listener {} has the security protocol {}, which is not served yet: only PLAINTEXT is",
-                listener.endpoint,
-                protocol.name()
-            );
-            let hint = format!(
-                "take it out of listeners, or map its name with {}:PLAINTEXT in \
-                 listener.security.protocol.map if it needs no protection",
-                listener.endpoint.listener
-            );
-            errors.push(ConfigError::unsupported(message).for_key("listeners").hint(hint));
-        }
     }
 
     fn validate_early_start_listeners(&self, errors: &mut Vec<ConfigError>) {

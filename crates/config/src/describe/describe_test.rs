@@ -18,8 +18,11 @@ fn only_what_was_asked_for() {
     assert_eq!((entry.value.as_deref(), entry.type_id, entry.read_only), (Some("8"), 3, false));
     assert!(entry.is_default());
     assert!(entry.documentation.is_some());
-    let count = keys::broker_keys().iter().filter(|def| !def.internal).count();
+    let is_kafkas = |def: &&KeyDef| !def.internal && !def.name.starts_with(keys::own::OWN_PREFIX);
+    let count = keys::broker_keys().iter().filter(is_kafkas).count();
     assert_eq!(broker(&config, |_| true).len(), count);
+    let config = running(&[("ottla.http.listener", "localhost:0")]);
+    assert_eq!(broker(&config, |_| true).len(), count + 1, "a key of Ottla's own is shown when it is set");
 }
 
 #[test]

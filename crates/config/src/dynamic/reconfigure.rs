@@ -29,14 +29,18 @@ pub(super) fn validate(old: &BrokerConfig, new: &BrokerConfig) -> Result<(), Con
     let checks = [validate_threads, validate_local_retention, validate_listeners];
     match checks.iter().find_map(|check| check(old, new).err()) {
         None => Ok(()),
-        Some(error) => Err(ConfigError {
-            message: format!(
-                "Invalid value org.apache.kafka.common.config.ConfigException: {} for configuration \
-                 Invalid dynamic configuration",
-                error.message
-            ),
-            ..error
-        }),
+        Some(error) => Err(refused(error)),
+    }
+}
+
+pub(super) fn refused(error: ConfigError) -> ConfigError {
+    ConfigError {
+        message: format!(
+            "Invalid value org.apache.kafka.common.config.ConfigException: {} for configuration \
+             Invalid dynamic configuration",
+            error.message
+        ),
+        ..error
     }
 }
 

@@ -7,14 +7,10 @@ use crate::key_def::{KeyDef, int, list, long, string, unset};
 const CORES: &str = "one thread per core serves connections and requests";
 
 pub(super) const KEYS: &[KeyDef] = &[
-    list("listeners", &["PLAINTEXT://:9092"], High)
-        .not_empty()
-        .per_broker()
-        .honoured_but("PLAINTEXT only; a listener of another security protocol is refused")
-        .doc(
-            "Where this node listens: `NAME://host:port`, several separated by commas. An empty host \
+    list("listeners", &["PLAINTEXT://:9092"], High).not_empty().per_broker().honoured().doc(
+        "Where this node listens: `NAME://host:port`, several separated by commas. An empty host \
              means all interfaces, port 0 any free port.",
-        ),
+    ),
     unset(List, "advertised.listeners", High).not_empty().honoured().doc(
         "The addresses that clients and other brokers are told to use, in the form of `listeners`. \
              Left out, `listeners` itself is told.",
@@ -25,7 +21,7 @@ pub(super) const KEYS: &[KeyDef] = &[
         Low,
     )
     .per_broker()
-    .honoured_but("PLAINTEXT only; other protocols may be named as long as no listener uses them")
+    .honoured()
     .doc("Which security protocol each listener name stands for, as `NAME:PROTOCOL` pairs."),
     unset(String, "inter.broker.listener.name", Medium).honoured().doc(
         "The listener over which brokers talk to each other. Give either this or \
@@ -33,7 +29,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     ),
     string("security.inter.broker.protocol", "PLAINTEXT", Medium)
         .one_of(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])
-        .honoured_but("PLAINTEXT only")
+        .honoured()
         .doc(
             "Names the inter-broker listener by its protocol when `inter.broker.listener.name` is not \
              given.",
@@ -61,7 +57,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     ),
     int("connection.failed.authentication.delay.ms", 100, Low)
         .at_least(0)
-        .without_effect("no listener authenticates")
+        .honoured()
         .doc("How long the answer to a failed authentication is held back."),
     int("socket.request.max.bytes", 100 * 1024 * 1024, High)
         .at_least(1)

@@ -3,7 +3,7 @@
 use crate::key_def::Importance::Low;
 use crate::key_def::{KeyDef, int, list, long, string};
 
-const JVM: &str = "JVM classes cannot be loaded; metrics are offered in other ways";
+const JVM: &str = "JVM classes cannot be loaded; metrics are offered over HTTP, see `ottla.http.listener`";
 const OWN: &str = "metrics of the process are measured in their own way";
 
 pub(super) const KEYS: &[KeyDef] = &[

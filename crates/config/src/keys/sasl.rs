@@ -4,13 +4,14 @@ use crate::key_def::Importance::{High, Low, Medium};
 use crate::key_def::Type::{Class, Int, Password, String};
 use crate::key_def::{KeyDef, double, int, list, long, short, string, unset};
 
-const NO_SASL: &str = "no listener with SASL can be opened yet";
+const NO_SASL: &str = "this broker connects to no other, and checks credentials by itself";
+const NO_TICKETS: &str = "this broker has a keytab and needs no ticket of its own";
 
 pub(super) const KEYS: &[KeyDef] = &[
     list("sasl.enabled.mechanisms", &["GSSAPI"], Medium)
         .no_duplicates()
         .per_broker()
-        .without_effect(NO_SASL)
+        .honoured_but("PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI and OAUTHBEARER")
         .doc("Mechanisms that are offered."),
     string("sasl.mechanism.inter.broker.protocol", "GSSAPI", Medium)
         .per_broker()
@@ -21,10 +22,10 @@ pub(super) const KEYS: &[KeyDef] = &[
         .doc("Mechanism towards controllers."),
     unset(Password, "sasl.jaas.config", Medium)
         .per_broker()
-        .without_effect(NO_SASL)
+        .honoured_but("for PLAIN, GSSAPI and OAUTHBEARER; SCRAM needs none")
         .doc("Login parameters in the notation of JAAS, for one mechanism of one listener."),
     unset(Class, "sasl.server.callback.handler.class", Medium)
-        .without_effect(NO_SASL)
+        .honoured_but("for OAUTHBEARER: OAuthBearerValidatorCallbackHandler and OAuthBearerUnsecuredValidatorCallbackHandler, by their names")
         .doc("The class that checks credentials, for one mechanism of one listener."),
     unset(Class, "sasl.client.callback.handler.class", Medium)
         .without_effect(NO_SASL)
@@ -64,31 +65,31 @@ pub(super) const KEYS: &[KeyDef] = &[
         .without_effect(NO_SASL)
         .doc("Time before the end of a credential's life at which it is refreshed at the latest."),
     int("sasl.server.max.receive.size", 512 * 1024, Medium)
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("The largest message that is read before a connection is authenticated."),
     unset(String, "sasl.kerberos.service.name", Medium)
         .per_broker()
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("Name of the Kerberos service that the broker runs as."),
     list("sasl.kerberos.principal.to.local.rules", &["DEFAULT"], Medium)
         .no_duplicates()
         .per_broker()
-        .without_effect(NO_SASL)
+        .honoured_but("patterns without look-around and back references")
         .doc("Rules that make a user name of a Kerberos principal."),
     string("sasl.kerberos.kinit.cmd", "/usr/bin/kinit", Medium)
         .per_broker()
-        .without_effect(NO_SASL)
+        .without_effect(NO_TICKETS)
         .doc("Path of `kinit`."),
     long("sasl.kerberos.min.time.before.relogin", 60_000, Medium)
         .per_broker()
-        .without_effect(NO_SASL)
+        .without_effect(NO_TICKETS)
         .doc("The least time between two logins."),
     double("sasl.kerberos.ticket.renew.window.factor", 0.8, Medium)
         .per_broker()
-        .without_effect(NO_SASL)
+        .without_effect(NO_TICKETS)
         .doc("Part of a ticket's life after which it is renewed."),
     double("sasl.kerberos.ticket.renew.jitter", 0.05, Medium)
         .per_broker()
-        .without_effect(NO_SASL)
+        .without_effect(NO_TICKETS)
         .doc("Random share that is added to the life after which a ticket is renewed."),
 ];

@@ -5,42 +5,42 @@ use crate::key_def::Type::{Password, String};
 use crate::key_def::{KeyDef, boolean, class, int, list, long, string, unset};
 use crate::validator::Validator;
 
-const NO_SASL: &str = "no listener with SASL can be opened yet";
+const NO_SASL: &str = "a client's: this broker connects to no other";
 
 pub(super) const KEYS: &[KeyDef] = &[
     unset(String, "sasl.oauthbearer.token.endpoint.url", Medium)
         .without_effect(NO_SASL)
         .doc("Where tokens are asked for."),
     unset(String, "sasl.oauthbearer.jwks.endpoint.url", Medium)
-        .without_effect(NO_SASL)
+        .honoured_but("http and https: redirects are not followed; file: read again when it changes; ottla.sasl.oauthbearer.allowed.urls must name it")
         .doc("Where the keys that tokens are signed with are found."),
     long("sasl.oauthbearer.jwks.endpoint.refresh.ms", 3_600_000, Low)
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("How long fetched keys are good for."),
     long("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", 100, Low)
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("First pause between attempts to fetch the keys."),
     long("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", 10_000, Low)
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("Longest pause between attempts to fetch the keys."),
     list("sasl.oauthbearer.expected.audience", &[], High)
         .no_duplicates()
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("Audiences of which a token must name one."),
     unset(String, "sasl.oauthbearer.expected.issuer", High)
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("The issuer that a token must name."),
     int("sasl.oauthbearer.clock.skew.seconds", 30, Low)
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("By how much the clocks of broker and issuer may differ."),
     unset(String, "sasl.oauthbearer.scope", Medium)
         .without_effect(NO_SASL)
         .doc("The scope that is asked for with a token."),
     string("sasl.oauthbearer.scope.claim.name", "scope", Low)
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("Name of the claim that holds the scope."),
     string("sasl.oauthbearer.sub.claim.name", "sub", Low)
-        .without_effect(NO_SASL)
+        .honoured()
         .doc("Name of the claim that holds the user."),
     class(
         "sasl.oauthbearer.jwt.retriever.class",
@@ -54,7 +54,7 @@ pub(super) const KEYS: &[KeyDef] = &[
         "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator",
         Medium,
     )
-    .without_effect(NO_SASL)
+    .honoured_but("DefaultJwtValidator and BrokerJwtValidator, by their names")
     .doc("The class that checks tokens."),
     unset(String, "sasl.oauthbearer.client.credentials.client.id", Medium)
         .without_effect(NO_SASL)

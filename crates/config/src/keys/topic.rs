@@ -176,11 +176,11 @@ pub(super) const KEYS: &[KeyDef] = &[
         ),
     list("leader.replication.throttled.replicas", &[], Medium)
         .check(Validator::ThrottledReplicas)
-        .without_effect("quotas are kept but not enforced yet")
+        .without_effect(SINGLE)
         .doc("Replicas whose traffic is throttled at the leader, as `partition:broker` pairs or `*`."),
     list("follower.replication.throttled.replicas", &[], Medium)
         .check(Validator::ThrottledReplicas)
-        .without_effect("quotas are kept but not enforced yet")
+        .without_effect(SINGLE)
         .doc("Replicas whose traffic is throttled at the follower, as `partition:broker` pairs or `*`."),
     boolean("remote.storage.enable", false, Medium)
         .refused(NO_TIER)

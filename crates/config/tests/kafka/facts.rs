@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ottla_config::keys::own::OWN_PREFIX;
 use ottla_config::keys::{SCOPES, keys};
 use ottla_config::{KeyDef, Scope, Support, UpdateMode, broker_keys};
 
@@ -16,6 +17,8 @@ fn expected() -> BTreeMap<(String, String), Facts> {
         .lines()
         .skip(1)
         .map(|line| {
+            // Defaults that are classes themselves print as such; as text they are names.
+            let line = line.replace("class org.", "org.");
             let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
             ((fields[0].clone(), fields[1].clone()), fields[2..].to_vec())
         })
@@ -26,7 +29,8 @@ fn declared() -> BTreeMap<(String, String), Facts> {
     let mut all = BTreeMap::new();
     for scope in SCOPES {
         let Some(name) = name_of(scope) else { continue };
-        for def in keys(scope) {
+        // Keys of Ottla's own are not in the table.
+        for def in keys(scope).iter().filter(|def| !def.name.starts_with(OWN_PREFIX)) {
             all.insert((name.to_owned(), def.name.to_owned()), facts_of(def));
         }
     }
@@ -43,6 +47,9 @@ fn name_of(scope: Scope) -> Option<&'static str> {
         Scope::ClientQuota => "client-quota",
         Scope::IpQuota => "ip-quota",
         Scope::ClientMetrics => "client-metrics",
+        Scope::Producer => "producer",
+        Scope::Consumer => "consumer",
+        Scope::Admin => "admin",
     })
 }
 
@@ -72,10 +79,11 @@ fn facts_of(def: &KeyDef) -> Facts {
 #[test]
 fn declarations_equal_kafkas() {
     let (expected, declared) = (expected(), declared());
-    assert_eq!(expected.len(), 419);
-    let names = |map: &BTreeMap<(String, String), Facts>| map.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&declared), names(&expected));
-    let differences: Vec<_> = declared.iter().filter(|(key, facts)| expected[*key] != **facts).collect();
+    assert_eq!(expected.len(), 739);
+    let missing: Vec<_> = expected.keys().filter(|key| !declared.contains_key(*key)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let differences: Vec<_> =
+        declared.iter().filter(|(key, facts)| expected.get(*key) != Some(*facts)).collect();
     assert!(differences.is_empty(), "{differences:#?}");
 }
 

@@ -12,13 +12,14 @@ use crate::controller_result::BoundedRecords;
 use crate::{ApiError, Controller, ControllerResult, RequestContext};
 
 impl Controller {
-    /// AlterConfigs.
+    /// AlterConfigs. `denied` are resources that who asks may not alter.
     pub fn alter_configs(
         &self,
         request: &AlterConfigsRequest,
+        denied: Preprocessed,
         ctx: &mut RequestContext<'_>,
     ) -> ControllerResult<AlterConfigsResponse> {
-        let answers = self.preprocess(&request.resources, Preprocessed::new(), ctx.origin);
+        let answers = self.preprocess(&request.resources, Preprocessed::new(), denied, ctx.origin);
         let mut records = BoundedRecords::default();
         let mut responses = Vec::with_capacity(request.resources.len());
         for (at, altered) in request.resources.iter().enumerate() {

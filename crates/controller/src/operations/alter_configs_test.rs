@@ -41,7 +41,7 @@ fn decide(
 ) -> ControllerResult<IncrementalAlterConfigsResponse> {
     let request = IncrementalAlterConfigsRequest { resources, validate_only: false };
     world.decide_as(origin, 1, |controller, ctx| {
-        controller.incremental_alter_configs(&request, Preprocessed::new(), ctx)
+        controller.incremental_alter_configs(&request, Preprocessed::new(), Preprocessed::new(), ctx)
     })
 }
 
@@ -297,7 +297,9 @@ fn answers_given_elsewhere() {
         validate_only: true,
     };
     let handled = Preprocessed::from([(0, ApiError::NONE), (2, ApiError::invalid_request("not here"))]);
-    let result = world.decide(|controller, ctx| controller.incremental_alter_configs(&request, handled, ctx));
+    let result = world.decide(|controller, ctx| {
+        controller.incremental_alter_configs(&request, handled, Preprocessed::new(), ctx)
+    });
     assert!(result.records.is_empty(), "only to be checked");
     let codes: Vec<_> = result.response.responses.iter().map(|r| r.error_code).collect();
     assert_eq!(codes, [0, 0, ErrorCode::InvalidRequest.code()]);
@@ -329,7 +331,7 @@ fn replace(
         configs: configs.iter().map(config).collect(),
     };
     let request = AlterConfigsRequest { resources: vec![altered], validate_only: false };
-    let response = world.run(|controller, ctx| controller.alter_configs(&request, ctx));
+    let response = world.run(|controller, ctx| controller.alter_configs(&request, Preprocessed::new(), ctx));
     let (code, message) = error(response.responses[0].error_code, &response.responses[0].error_message);
     (code, message.map(str::to_owned))
 }

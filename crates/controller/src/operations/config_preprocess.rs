@@ -82,11 +82,13 @@ fn resource(code: i8, name: &Str) -> ConfigResource {
 }
 
 impl Controller {
-    /// Answers to those resources of a request that must not be altered at all.
+    /// Answers to those resources of a request that must not be altered at all. `denied` counts only for what is right
+    /// otherwise.
     pub(super) fn preprocess<R: AlteredResource>(
         &self,
         resources: &[R],
         mut answers: Preprocessed,
+        denied: Preprocessed,
         origin: RequestOrigin,
     ) -> Preprocessed {
         let mut places: BTreeMap<ConfigResource, Vec<usize>> = BTreeMap::new();
@@ -111,6 +113,9 @@ impl Controller {
             if let Err(error) = checked {
                 answers.insert(at, error);
             }
+        }
+        for (at, error) in denied {
+            answers.entry(at).or_insert(error);
         }
         answers
     }

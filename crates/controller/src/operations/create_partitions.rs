@@ -39,7 +39,7 @@ impl Controller {
         for topic in request.topics.iter().filter(|topic| !duplicates.contains(&topic.name)) {
             let before = records.len();
             let mut placer = StripedReplicaPlacer::new(random.next_seed());
-            let result = self.add_partitions(topic, &mut placer, &mut records);
+            let result = self.add_partitions(topic, &mut placer, &mut records, ctx);
             if result.is_err() {
                 records.truncate(before);
             }
@@ -59,6 +59,7 @@ impl Controller {
         request: &CreatePartitionsTopic,
         placer: &mut StripedReplicaPlacer,
         records: &mut BoundedRecords,
+        ctx: &mut RequestContext<'_>,
     ) -> Result<(), ApiError> {
         let topic = self.state.image.topics.topic(&request.name);
         let topic = topic.ok_or(ApiError::bare(ErrorCode::UnknownTopicOrPartition))?;
@@ -66,6 +67,7 @@ impl Controller {
         if additional > MAX_RECORDS_PER_BATCH {
             return Err(ApiError::too_many_records());
         }
+        ctx.apply_partition_change_quota(additional)?;
         let replication_factor = topic.partitions.iter().next().map_or(0, |(_, p)| p.replicas.len());
         let replication_factor = i16::try_from(replication_factor).unwrap_or(i16::MAX);
         let assignments = match &request.assignments {

@@ -97,6 +97,7 @@ impl Controller {
         } else {
             self.assigned_partitions(topic)?
         };
+        ctx.apply_partition_change_quota(partitions.len())?;
         let topic_id = ctx.new_topic_id(&self.state.image)?;
         let result = self.created(topic, topic_id, &configs, &partitions);
         let record = TopicRecord { name: topic.name.clone(), topic_id };

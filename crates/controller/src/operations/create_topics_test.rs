@@ -1,4 +1,6 @@
+use ottla_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use ottla_protocol::messages::create_topics_request::CreatableReplicaAssignment;
+use ottla_protocol::messages::{CreatePartitionsRequest, DeleteTopicsRequest};
 
 use super::*;
 use crate::testing::{World, configs, error, options, topic};
@@ -286,6 +288,7 @@ fn ids_are_never_used_twice() {
         origin: RequestOrigin::Broker,
         new_id: &mut new_id,
         seed: 0,
+        partition_changes: None,
     };
     let request = CreateTopicsRequest { topics: vec![topic("b", 1, 1)], ..Default::default() };
     let result = world.controller.create_topics(&request, &mut ctx);
@@ -293,4 +296,44 @@ fn ids_are_never_used_twice() {
     // A source that has run dry is an error, not a hang.
     let result = world.controller.create_topics(&request, &mut ctx);
     assert_eq!(ErrorCode::from_code(result.response.topics[0].error_code), ErrorCode::UnknownServerError);
+}
+
+/// A quota that allows so many partitions in all.
+fn allows(ctx: &mut RequestContext<'_>, partitions: usize) {
+    let mut left = partitions;
+    ctx.partition_changes = Some(Box::new(move |partitions| {
+        let is_allowed = partitions <= left;
+        left -= if is_allowed { partitions } else { 0 };
+        is_allowed
+    }));
+}
+
+#[test]
+fn a_quota_refuses_topic_by_topic() {
+    let mut world = World::of_brokers(1);
+    let refused = (ErrorCode::ThrottlingQuotaExceeded.code(), None);
+    let topics = vec![topic("a", 3, 1), topic("b", 3, 1), topic("c", 1, 1)];
+    let request = CreateTopicsRequest { topics, ..Default::default() };
+    let response = world.run(|controller, ctx| {
+        allows(ctx, 4);
+        controller.create_topics(&request, ctx)
+    });
+    let codes: Vec<_> = response.topics.iter().map(|t| (t.error_code, t.error_message.clone())).collect();
+    assert_eq!(codes, [(0, None), refused.clone(), (0, None)]);
+    assert!(world.controller.image().topics.topic("b").is_none());
+    let add = CreatePartitionsTopic { name: "a".into(), count: 5, assignments: None };
+    let request = CreatePartitionsRequest { topics: vec![add], ..Default::default() };
+    let response = world.run(|controller, ctx| {
+        allows(ctx, 1);
+        controller.create_partitions(&request, ctx)
+    });
+    assert_eq!((response.results[0].error_code, response.results[0].error_message.clone()), refused);
+    let request = DeleteTopicsRequest { topic_names: vec!["a".into(), "c".into()], ..Default::default() };
+    let response = world.run(|controller, ctx| {
+        allows(ctx, 2);
+        controller.delete_topics(&request, ctx)
+    });
+    let mut codes: Vec<_> = response.responses.iter().map(|t| (t.name.clone(), t.error_code)).collect();
+    codes.sort();
+    assert_eq!(codes, [(Some("a".into()), refused.0), (Some("c".into()), 0)]);
 }

@@ -32,8 +32,11 @@ impl Controller {
         let mut records = BoundedRecords::default();
         for (topic_id, name) in to_delete {
             let record = MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id });
-            // Kafka has no better answer for the topics that are too many.
-            let result = records.push((record, 0)).map_err(|_| ApiError::bare(ErrorCode::UnknownServerError));
+            let partitions = self.state.image.topics.topic_by_id(topic_id).map_or(0, |t| t.partitions.len());
+            let result = ctx.apply_partition_change_quota(partitions).and_then(|()| {
+                // Kafka has no better answer for the topics that are too many.
+                records.push((record, 0)).map_err(|_| ApiError::bare(ErrorCode::UnknownServerError))
+            });
             answers.push(answer(Some(name), topic_id, ApiError::of(&result)));
         }
         let response = DeleteTopicsResponse { responses: answers, ..Default::default() };

@@ -18,14 +18,15 @@ use crate::{ApiError, Controller, ControllerResult, RequestContext, RequestOrigi
 
 impl Controller {
     /// IncrementalAlterConfigs. `handled` are resources that the caller has answered itself, such as
-    /// log levels; it may be empty.
+    /// log levels; it may be empty. `denied` are resources that who asks may not alter.
     pub fn incremental_alter_configs(
         &self,
         request: &IncrementalAlterConfigsRequest,
         handled: Preprocessed,
+        denied: Preprocessed,
         ctx: &mut RequestContext<'_>,
     ) -> ControllerResult<IncrementalAlterConfigsResponse> {
-        let answers = self.preprocess(&request.resources, handled, ctx.origin);
+        let answers = self.preprocess(&request.resources, handled, denied, ctx.origin);
         let mut records = BoundedRecords::default();
         let mut responses = Vec::with_capacity(request.resources.len());
         for (at, altered) in request.resources.iter().enumerate() {

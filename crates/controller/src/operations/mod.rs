@@ -16,6 +16,7 @@ mod config_preprocess;
 mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delegation_tokens;
 mod delete_acls;
 mod delete_topics;
 mod elect_leaders;

@@ -10,6 +10,7 @@ mod explain;
 mod group_config;
 mod list;
 pub(crate) mod modern;
+mod sessions;
 pub(crate) mod share;
 pub(crate) mod streams;
 
@@ -17,6 +18,7 @@ pub(crate) use env::Env;
 pub use error::GroupError;
 pub use explain::GroupExplanation;
 pub(crate) use group_config::GroupConfig;
+pub use sessions::MemberSession;
 
 use ottla_protocol::messages::list_groups_response::ListedGroup;
 use ottla_protocol::{ErrorCode, Str};
@@ -92,6 +94,16 @@ impl Group {
             Group::Consumer(group) => group.is_empty(),
             Group::Share(group) => group.is_empty(),
             Group::Streams(group) => group.is_empty(),
+        }
+    }
+
+    /// Number of members.
+    pub fn members_len(&self) -> usize {
+        match self {
+            Group::Classic(group) => group.members().len(),
+            Group::Consumer(group) => group.members_len(),
+            Group::Share(group) => group.members_len(),
+            Group::Streams(group) => group.members_len(),
         }
     }
 

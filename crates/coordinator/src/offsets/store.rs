@@ -50,6 +50,14 @@ impl OffsetStore {
         self.committed.iter()
     }
 
+    /// The offsets of a range of keys, in order, as of the last write.
+    pub fn range(
+        &self,
+        keys: impl std::ops::RangeBounds<OffsetKey>,
+    ) -> impl Iterator<Item = (&OffsetKey, &OffsetAndMetadata)> {
+        self.committed.range(keys)
+    }
+
     /// All offsets of ongoing transactions.
     pub fn iter_pending(&self) -> impl Iterator<Item = (&(i64, OffsetKey), &OffsetAndMetadata)> {
         self.pending.iter()

@@ -38,7 +38,7 @@ mod time_out;
 #[cfg(test)]
 mod history_test;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use self::complete::Markers;
 pub use self::config::TransactionCoordinatorConfig;
@@ -50,6 +50,7 @@ pub use self::metadata::{TransactionMetadata, TransactionalProducer};
 pub use self::reply::{TransactionError, TransactionReply};
 pub use self::shard::{TransactionCoordinatorShard, TransactionEvent, TransactionResult, TransactionTimer};
 pub use self::state::TransactionState;
+pub use crate::census::TransactionSummary;
 
 /// The first `transaction.version` under which a transaction ends with a new epoch of its producer (KIP-890).
 pub const TRANSACTION_VERSION_WITH_EPOCH_BUMP: i16 = 2;

@@ -32,7 +32,7 @@ pub struct TransactionCoordinatorShard {
     pub(super) coordinator_epoch: i32,
     /// `transaction.version` of the cluster.
     pub(super) transaction_version: i16,
-    pub(super) transactions: TimelineMap<Str, TransactionMetadata>,
+    pub(crate) transactions: TimelineMap<Str, TransactionMetadata>,
     /// Ids whose last record is not committed yet, or whose markers are under way.
     pub(super) pending: BTreeSet<Str>,
     log_end_offset: i64,

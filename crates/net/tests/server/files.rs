@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::support::*;
 
-fn with_file(harness: &Harness, content: &[u8]) -> Arc<std::fs::File> {
+pub fn with_file(harness: &Harness, content: &[u8]) -> Arc<std::fs::File> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(content).unwrap();
     let file = Arc::new(file);
@@ -13,7 +13,7 @@ fn with_file(harness: &Harness, content: &[u8]) -> Arc<std::fs::File> {
     file
 }
 
-fn request(ranges: &[(u32, u32)]) -> Vec<u8> {
+pub fn request(ranges: &[(u32, u32)]) -> Vec<u8> {
     let mut request = b"f".to_vec();
     for (position, len) in ranges {
         request.extend_from_slice(&position.to_be_bytes());
@@ -22,7 +22,7 @@ fn request(ranges: &[(u32, u32)]) -> Vec<u8> {
     request
 }
 
-fn expected(content: &[u8], ranges: &[(u32, u32)]) -> Vec<u8> {
+pub fn expected(content: &[u8], ranges: &[(u32, u32)]) -> Vec<u8> {
     let mut bytes = b"<".to_vec();
     for (position, len) in ranges {
         bytes.extend_from_slice(&content[*position as usize..(*position + *len) as usize]);

@@ -34,7 +34,7 @@ fn what_cannot_be_served_is_refused_before_anything_is_bound() {
     assert!(matches!(start(twice), Err(NetError::DuplicateListener(_))));
     let tls = ListenerOptions { protocol: SecurityProtocol::Ssl, ..ListenerOptions::plaintext("SSL", "", 0) };
     let message = start(vec![tls]).unwrap_err().to_string();
-    assert!(message.contains("SSL") && message.contains("PLAINTEXT"), "{message}");
+    assert!(message.contains("SSL") && message.contains("key store"), "{message}");
 }
 
 #[test]
@@ -46,6 +46,30 @@ fn a_taken_port_fails_the_start_and_frees_the_others() {
         ListenerOptions::plaintext("C", "127.0.0.1", taken),
     ]);
     assert!(matches!(error, Err(NetError::Bind { listener, .. }) if listener == "C"));
+}
+
+#[test]
+fn listeners_come_and_go_while_the_server_runs() {
+    let server = start(vec![ListenerOptions::plaintext("A", "127.0.0.1", 0)]).unwrap();
+    let mut first = Client::connect(server.addresses()[0].1);
+    let new = ListenerOptions::plaintext("B", "127.0.0.1", 0);
+    let address = server.listeners().open(&new).unwrap();
+    assert_eq!((server.address("B"), address.port() == 0), (Some(address), false));
+    let mut second = Client::connect(address);
+    assert_eq!((first.call(b"e"), second.call(b"ef")), (b"e".to_vec(), b"ef".to_vec()));
+    assert!(matches!(server.listeners().open(&new), Err(NetError::DuplicateListener(name)) if name == "B"));
+    let taken = ListenerOptions::plaintext("C", "127.0.0.1", address.port());
+    assert!(matches!(server.listeners().open(&taken), Err(NetError::Bind { .. })));
+    let tls = ListenerOptions { protocol: SecurityProtocol::Ssl, ..ListenerOptions::plaintext("D", "", 0) };
+    assert!(matches!(server.listeners().open(&tls), Err(NetError::NoCertificate { .. })));
+    assert!(server.listeners().close("B") && !server.listeners().close("B"));
+    assert!(TcpStream::connect(address).is_err(), "nobody listens there any more");
+    assert!(second.receive_to_end().is_empty(), "its connections are closed");
+    assert_eq!(first.call(b"e"), b"e", "the others stay");
+    assert_eq!(server.listeners().open(&taken).unwrap(), address, "the address is free");
+    assert_eq!(Client::connect(address).call(b"eg"), b"eg");
+    let names: Vec<String> = server.addresses().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["A", "C"]);
 }
 
 #[test]

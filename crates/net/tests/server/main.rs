@@ -7,4 +7,6 @@ mod hostile;
 mod lifecycle;
 mod limits;
 mod replies;
+mod strangers;
 mod support;
+mod tls;

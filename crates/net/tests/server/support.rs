@@ -46,7 +46,7 @@ impl Script {
 }
 
 /// Does what the first byte of a request says:
-/// `e` echo · `l` echo when the gate named by the second byte opens · `n` nothing · `c` close · `C` close later · `p` panic ·
+/// `e` echo · `l` echo when the gate named by the second byte opens · `n` nothing · `c` close · `C` close later · `L` echo later, then close · `a` echo, and the client is known · `p` panic ·
 /// `P` panic later · `m` echo and mute for as many ms as a big-endian u32 says · `b` as many bytes as a u32 says ·
 /// `f` a list of file ranges, each position u32 and length u32, between markers · `w` a wrong size prefix · `s` the thread's index ·
 /// anything else: echo.
@@ -63,6 +63,15 @@ impl Service for Scripted {
             b'n' => Reply::None,
             b'c' => Reply::Close("the script says so".into()),
             b'C' => Reply::later(async { Answer::Close("the script says so, later".into()) }),
+            b'a' => {
+                connection.set_authenticated();
+                Reply::Now(response(&frame))
+            }
+            b'L' => {
+                Reply::later(
+                    async move { Answer::Last(response(&frame), "the script says so, at last".into()) },
+                )
+            }
             b'p' => panic!("the script says so"),
             b'P' => Reply::later(async { panic!("the script says so, later") }),
             b'l' => self.later(frame),

@@ -105,6 +105,14 @@ impl ReassignableTopicResponse {
     }
 }
 
+impl ReassignableTopicResponse {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReassignablePartitionResponse {
     pub partition_index: i32,
@@ -158,6 +166,12 @@ impl ReassignablePartitionResponse {
     }
 }
 
+impl ReassignablePartitionResponse {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for AlterPartitionReassignmentsResponse {
     const NAME: &'static str = "AlterPartitionReassignmentsResponse";
     const MIN_VERSION: i16 = 0;
@@ -176,5 +190,16 @@ impl Message for AlterPartitionReassignmentsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.responses {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

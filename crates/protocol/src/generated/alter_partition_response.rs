@@ -83,6 +83,14 @@ impl TopicData {
     }
 }
 
+impl TopicData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionData {
     pub partition_index: i32,
@@ -138,6 +146,12 @@ impl PartitionData {
     }
 }
 
+impl PartitionData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for AlterPartitionResponse {
     const NAME: &'static str = "AlterPartitionResponse";
     const MIN_VERSION: i16 = 2;
@@ -156,5 +170,16 @@ impl Message for AlterPartitionResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

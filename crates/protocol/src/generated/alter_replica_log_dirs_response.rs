@@ -80,6 +80,14 @@ impl AlterReplicaLogDirTopicResult {
     }
 }
 
+impl AlterReplicaLogDirTopicResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterReplicaLogDirPartitionResult {
     pub partition_index: i32,
@@ -120,6 +128,12 @@ impl AlterReplicaLogDirPartitionResult {
     }
 }
 
+impl AlterReplicaLogDirPartitionResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for AlterReplicaLogDirsResponse {
     const NAME: &'static str = "AlterReplicaLogDirsResponse";
     const MIN_VERSION: i16 = 1;
@@ -138,5 +152,15 @@ impl Message for AlterReplicaLogDirsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.results {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

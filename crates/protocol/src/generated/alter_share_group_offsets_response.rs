@@ -89,6 +89,14 @@ impl AlterShareGroupOffsetsResponseTopic {
     }
 }
 
+impl AlterShareGroupOffsetsResponseTopic {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterShareGroupOffsetsResponsePartition {
     pub partition_index: i32,
@@ -132,6 +140,12 @@ impl AlterShareGroupOffsetsResponsePartition {
     }
 }
 
+impl AlterShareGroupOffsetsResponsePartition {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for AlterShareGroupOffsetsResponse {
     const NAME: &'static str = "AlterShareGroupOffsetsResponse";
     const MIN_VERSION: i16 = 0;
@@ -150,5 +164,16 @@ impl Message for AlterShareGroupOffsetsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.responses {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

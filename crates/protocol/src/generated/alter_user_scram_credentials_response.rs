@@ -93,6 +93,12 @@ impl AlterUserScramCredentialsResult {
     }
 }
 
+impl AlterUserScramCredentialsResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for AlterUserScramCredentialsResponse {
     const NAME: &'static str = "AlterUserScramCredentialsResponse";
     const MIN_VERSION: i16 = 0;
@@ -111,5 +117,15 @@ impl Message for AlterUserScramCredentialsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.results {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -83,6 +83,14 @@ impl DirectoryData {
     }
 }
 
+impl DirectoryData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicData {
     pub topic_id: crate::Uuid,
@@ -120,6 +128,14 @@ impl TopicData {
             w.uvarint(0);
         }
         Ok(())
+    }
+}
+
+impl TopicData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
     }
 }
 
@@ -163,6 +179,12 @@ impl PartitionData {
     }
 }
 
+impl PartitionData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for AssignReplicasToDirsResponse {
     const NAME: &'static str = "AssignReplicasToDirsResponse";
     const MIN_VERSION: i16 = 0;
@@ -181,5 +203,16 @@ impl Message for AssignReplicasToDirsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.directories {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -89,6 +89,12 @@ impl AclCreationResult {
     }
 }
 
+impl AclCreationResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for CreateAclsResponse {
     const NAME: &'static str = "CreateAclsResponse";
     const MIN_VERSION: i16 = 1;
@@ -107,5 +113,15 @@ impl Message for CreateAclsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.results {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

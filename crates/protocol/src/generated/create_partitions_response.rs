@@ -83,6 +83,12 @@ impl CreatePartitionsTopicResult {
     }
 }
 
+impl CreatePartitionsTopicResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for CreatePartitionsResponse {
     const NAME: &'static str = "CreatePartitionsResponse";
     const MIN_VERSION: i16 = 0;
@@ -101,5 +107,15 @@ impl Message for CreatePartitionsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.results {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -138,6 +138,12 @@ impl CreatableTopicResult {
     }
 }
 
+impl CreatableTopicResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreatableTopicConfigs {
     pub name: crate::Str,
@@ -249,5 +255,15 @@ impl Message for CreateTopicsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

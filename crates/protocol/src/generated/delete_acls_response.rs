@@ -93,6 +93,15 @@ impl DeleteAclsFilterResult {
     }
 }
 
+impl DeleteAclsFilterResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.matching_acls {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeleteAclsMatchingAcl {
     pub error_code: i16,
@@ -170,6 +179,12 @@ impl DeleteAclsMatchingAcl {
     }
 }
 
+impl DeleteAclsMatchingAcl {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for DeleteAclsResponse {
     const NAME: &'static str = "DeleteAclsResponse";
     const MIN_VERSION: i16 = 1;
@@ -188,5 +203,15 @@ impl Message for DeleteAclsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.filter_results {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

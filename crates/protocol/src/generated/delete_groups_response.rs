@@ -80,6 +80,12 @@ impl DeletableGroupResult {
     }
 }
 
+impl DeletableGroupResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for DeleteGroupsResponse {
     const NAME: &'static str = "DeleteGroupsResponse";
     const MIN_VERSION: i16 = 0;
@@ -98,5 +104,15 @@ impl Message for DeleteGroupsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.results {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

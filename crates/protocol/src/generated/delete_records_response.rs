@@ -80,6 +80,14 @@ impl DeleteRecordsTopicResult {
     }
 }
 
+impl DeleteRecordsTopicResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteRecordsPartitionResult {
     pub partition_index: i32,
@@ -123,6 +131,12 @@ impl DeleteRecordsPartitionResult {
     }
 }
 
+impl DeleteRecordsPartitionResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for DeleteRecordsResponse {
     const NAME: &'static str = "DeleteRecordsResponse";
     const MIN_VERSION: i16 = 0;
@@ -141,5 +155,15 @@ impl Message for DeleteRecordsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -105,6 +105,12 @@ impl DeletableTopicResult {
     }
 }
 
+impl DeletableTopicResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for DeleteTopicsResponse {
     const NAME: &'static str = "DeleteTopicsResponse";
     const MIN_VERSION: i16 = 1;
@@ -123,5 +129,15 @@ impl Message for DeleteTopicsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.responses {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

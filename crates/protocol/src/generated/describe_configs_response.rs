@@ -101,6 +101,12 @@ impl DescribeConfigsResult {
     }
 }
 
+impl DescribeConfigsResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeConfigsResourceResult {
     pub name: crate::Str,
@@ -253,5 +259,15 @@ impl Message for DescribeConfigsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.results {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

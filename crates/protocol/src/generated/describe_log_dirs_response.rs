@@ -124,6 +124,12 @@ impl DescribeLogDirsResult {
     }
 }
 
+impl DescribeLogDirsResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeLogDirsTopic {
     pub name: crate::Str,
@@ -228,5 +234,16 @@ impl Message for DescribeLogDirsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.results {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

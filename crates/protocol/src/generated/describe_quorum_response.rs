@@ -108,6 +108,14 @@ impl TopicData {
     }
 }
 
+impl TopicData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartitionData {
     pub partition_index: i32,
@@ -182,6 +190,12 @@ impl PartitionData {
             w.uvarint(0);
         }
         Ok(())
+    }
+}
+
+impl PartitionData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
     }
 }
 
@@ -397,5 +411,12 @@ impl Message for DescribeQuorumResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
     }
 }

@@ -86,6 +86,15 @@ impl DescribeShareGroupOffsetsResponseGroup {
     }
 }
 
+impl DescribeShareGroupOffsetsResponseGroup {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+        visit(self.error_code);
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeShareGroupOffsetsResponseTopic {
     pub topic_name: crate::Str,
@@ -126,6 +135,14 @@ impl DescribeShareGroupOffsetsResponseTopic {
             w.uvarint(0);
         }
         Ok(())
+    }
+}
+
+impl DescribeShareGroupOffsetsResponseTopic {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
     }
 }
 
@@ -198,6 +215,12 @@ impl DescribeShareGroupOffsetsResponsePartition {
     }
 }
 
+impl DescribeShareGroupOffsetsResponsePartition {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for DescribeShareGroupOffsetsResponse {
     const NAME: &'static str = "DescribeShareGroupOffsetsResponse";
     const MIN_VERSION: i16 = 0;
@@ -216,5 +239,15 @@ impl Message for DescribeShareGroupOffsetsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.groups {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -98,6 +98,12 @@ impl TransactionState {
     }
 }
 
+impl TransactionState {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct TopicData {
     pub topic: crate::Str,
@@ -156,5 +162,15 @@ impl Message for DescribeTransactionsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.transaction_states {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

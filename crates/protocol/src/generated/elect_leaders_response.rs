@@ -90,6 +90,14 @@ impl ReplicaElectionResult {
     }
 }
 
+impl ReplicaElectionResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partition_result {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartitionResult {
     pub partition_id: i32,
@@ -143,6 +151,12 @@ impl PartitionResult {
     }
 }
 
+impl PartitionResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for ElectLeadersResponse {
     const NAME: &'static str = "ElectLeadersResponse";
     const MIN_VERSION: i16 = 0;
@@ -161,5 +175,16 @@ impl Message for ElectLeadersResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.replica_election_results {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

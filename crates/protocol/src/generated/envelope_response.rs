@@ -59,4 +59,8 @@ impl Message for EnvelopeResponse {
         }
         self.encode_body(w, version)
     }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
 }

@@ -123,6 +123,14 @@ impl FetchableTopicResponse {
     }
 }
 
+impl FetchableTopicResponse {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartitionData {
     pub partition_index: i32,
@@ -252,6 +260,12 @@ impl PartitionData {
             }
         }
         Ok(())
+    }
+}
+
+impl PartitionData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
     }
 }
 
@@ -562,5 +576,16 @@ impl Message for FetchResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.responses {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -98,6 +98,14 @@ impl TopicSnapshot {
     }
 }
 
+impl TopicSnapshot {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionSnapshot {
     pub index: i32,
@@ -159,6 +167,12 @@ impl PartitionSnapshot {
             }
         }
         Ok(())
+    }
+}
+
+impl PartitionSnapshot {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
     }
 }
 
@@ -324,5 +338,16 @@ impl Message for FetchSnapshotResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

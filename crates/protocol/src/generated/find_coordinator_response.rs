@@ -216,6 +216,12 @@ impl Coordinator {
     }
 }
 
+impl Coordinator {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for FindCoordinatorResponse {
     const NAME: &'static str = "FindCoordinatorResponse";
     const MIN_VERSION: i16 = 0;
@@ -234,5 +240,16 @@ impl Message for FindCoordinatorResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.coordinators {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

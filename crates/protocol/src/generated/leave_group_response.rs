@@ -128,6 +128,12 @@ impl MemberResponse {
     }
 }
 
+impl MemberResponse {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for LeaveGroupResponse {
     const NAME: &'static str = "LeaveGroupResponse";
     const MIN_VERSION: i16 = 0;
@@ -146,5 +152,16 @@ impl Message for LeaveGroupResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.members {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -84,6 +84,14 @@ impl ListOffsetsTopicResponse {
     }
 }
 
+impl ListOffsetsTopicResponse {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListOffsetsPartitionResponse {
     pub partition_index: i32,
@@ -152,6 +160,12 @@ impl ListOffsetsPartitionResponse {
     }
 }
 
+impl ListOffsetsPartitionResponse {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for ListOffsetsResponse {
     const NAME: &'static str = "ListOffsetsResponse";
     const MIN_VERSION: i16 = 1;
@@ -170,5 +184,15 @@ impl Message for ListOffsetsResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -222,6 +222,15 @@ impl MetadataResponseTopic {
     }
 }
 
+impl MetadataResponseTopic {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetadataResponsePartition {
     pub error_code: i16,
@@ -299,6 +308,12 @@ impl MetadataResponsePartition {
     }
 }
 
+impl MetadataResponsePartition {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for MetadataResponse {
     const NAME: &'static str = "MetadataResponse";
     const MIN_VERSION: i16 = 0;
@@ -317,5 +332,16 @@ impl Message for MetadataResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+        visit(self.error_code);
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

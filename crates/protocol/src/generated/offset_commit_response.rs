@@ -95,6 +95,14 @@ impl OffsetCommitResponseTopic {
     }
 }
 
+impl OffsetCommitResponseTopic {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetCommitResponsePartition {
     pub partition_index: i32,
@@ -135,6 +143,12 @@ impl OffsetCommitResponsePartition {
     }
 }
 
+impl OffsetCommitResponsePartition {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for OffsetCommitResponse {
     const NAME: &'static str = "OffsetCommitResponse";
     const MIN_VERSION: i16 = 2;
@@ -153,5 +167,15 @@ impl Message for OffsetCommitResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -55,6 +55,14 @@ impl OffsetDeleteResponseTopic {
     }
 }
 
+impl OffsetDeleteResponseTopic {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetDeleteResponsePartition {
     pub partition_index: i32,
@@ -81,6 +89,12 @@ impl OffsetDeleteResponsePartition {
     }
 }
 
+impl OffsetDeleteResponsePartition {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for OffsetDeleteResponse {
     const NAME: &'static str = "OffsetDeleteResponse";
     const MIN_VERSION: i16 = 0;
@@ -99,5 +113,16 @@ impl Message for OffsetDeleteResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -122,6 +122,14 @@ impl OffsetFetchResponseTopic {
     }
 }
 
+impl OffsetFetchResponseTopic {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct OffsetFetchResponsePartition {
     pub partition_index: i32,
@@ -215,6 +223,12 @@ impl OffsetFetchResponsePartition {
     }
 }
 
+impl OffsetFetchResponsePartition {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchResponseGroup {
     pub group_id: crate::Str,
@@ -279,6 +293,15 @@ impl OffsetFetchResponseGroup {
     }
 }
 
+impl OffsetFetchResponseGroup {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+        visit(self.error_code);
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchResponseTopics {
     pub name: crate::Str,
@@ -334,6 +357,14 @@ impl OffsetFetchResponseTopics {
             w.uvarint(0);
         }
         Ok(())
+    }
+}
+
+impl OffsetFetchResponseTopics {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
     }
 }
 
@@ -430,6 +461,12 @@ impl OffsetFetchResponsePartitions {
     }
 }
 
+impl OffsetFetchResponsePartitions {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for OffsetFetchResponse {
     const NAME: &'static str = "OffsetFetchResponse";
     const MIN_VERSION: i16 = 1;
@@ -448,5 +485,19 @@ impl Message for OffsetFetchResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+        visit(self.error_code);
+        for x in &self.groups {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -80,6 +80,14 @@ impl OffsetForLeaderTopicResult {
     }
 }
 
+impl OffsetForLeaderTopicResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpochEndOffset {
     pub error_code: i16,
@@ -137,6 +145,12 @@ impl EpochEndOffset {
     }
 }
 
+impl EpochEndOffset {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for OffsetForLeaderEpochResponse {
     const NAME: &'static str = "OffsetForLeaderEpochResponse";
     const MIN_VERSION: i16 = 2;
@@ -155,5 +169,15 @@ impl Message for OffsetForLeaderEpochResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -106,6 +106,14 @@ impl TopicProduceResponse {
     }
 }
 
+impl TopicProduceResponse {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partition_responses {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartitionProduceResponse {
     pub index: i32,
@@ -200,6 +208,12 @@ impl PartitionProduceResponse {
             }
         }
         Ok(())
+    }
+}
+
+impl PartitionProduceResponse {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
     }
 }
 
@@ -412,5 +426,15 @@ impl Message for ProduceResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.responses {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

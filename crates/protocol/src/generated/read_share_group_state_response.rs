@@ -77,6 +77,14 @@ impl ReadStateResult {
     }
 }
 
+impl ReadStateResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionResult {
     pub partition: i32,
@@ -126,6 +134,12 @@ impl PartitionResult {
             w.uvarint(0);
         }
         Ok(())
+    }
+}
+
+impl PartitionResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
     }
 }
 
@@ -193,5 +207,11 @@ impl Message for ReadShareGroupStateResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.results {
+            x.error_codes(visit);
+        }
     }
 }

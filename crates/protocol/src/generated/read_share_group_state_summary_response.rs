@@ -77,6 +77,14 @@ impl ReadStateSummaryResult {
     }
 }
 
+impl ReadStateSummaryResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartitionResult {
     pub partition: i32,
@@ -150,6 +158,12 @@ impl PartitionResult {
     }
 }
 
+impl PartitionResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for ReadShareGroupStateSummaryResponse {
     const NAME: &'static str = "ReadShareGroupStateSummaryResponse";
     const MIN_VERSION: i16 = 0;
@@ -168,5 +182,11 @@ impl Message for ReadShareGroupStateSummaryResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.results {
+            x.error_codes(visit);
+        }
     }
 }

@@ -80,4 +80,8 @@ impl Message for SaslAuthenticateResponse {
         }
         self.encode_body(w, version)
     }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
 }

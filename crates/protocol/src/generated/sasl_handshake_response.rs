@@ -45,4 +45,8 @@ impl Message for SaslHandshakeResponse {
         }
         self.encode_body(w, version)
     }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
 }

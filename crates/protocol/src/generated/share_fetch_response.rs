@@ -92,6 +92,14 @@ impl ShareFetchableTopicResponse {
     }
 }
 
+impl ShareFetchableTopicResponse {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionData {
     pub partition_index: i32,
@@ -147,6 +155,12 @@ impl PartitionData {
             w.uvarint(0);
         }
         Ok(())
+    }
+}
+
+impl PartitionData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
     }
 }
 
@@ -297,5 +311,16 @@ impl Message for ShareFetchResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.responses {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -80,6 +80,14 @@ impl TxnOffsetCommitResponseTopic {
     }
 }
 
+impl TxnOffsetCommitResponseTopic {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct TxnOffsetCommitResponsePartition {
     pub partition_index: i32,
@@ -120,6 +128,12 @@ impl TxnOffsetCommitResponsePartition {
     }
 }
 
+impl TxnOffsetCommitResponsePartition {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for TxnOffsetCommitResponse {
     const NAME: &'static str = "TxnOffsetCommitResponse";
     const MIN_VERSION: i16 = 0;
@@ -138,5 +152,15 @@ impl Message for TxnOffsetCommitResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+
+    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = throttle_time_ms;
     }
 }

@@ -95,6 +95,14 @@ impl TopicData {
     }
 }
 
+impl TopicData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionData {
     pub partition_index: i32,
@@ -141,6 +149,12 @@ impl PartitionData {
             w.uvarint(0);
         }
         Ok(())
+    }
+}
+
+impl PartitionData {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
     }
 }
 
@@ -226,5 +240,12 @@ impl Message for VoteResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
     }
 }

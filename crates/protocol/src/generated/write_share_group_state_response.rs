@@ -77,6 +77,14 @@ impl WriteStateResult {
     }
 }
 
+impl WriteStateResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionResult {
     pub partition: i32,
@@ -120,6 +128,12 @@ impl PartitionResult {
     }
 }
 
+impl PartitionResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for WriteShareGroupStateResponse {
     const NAME: &'static str = "WriteShareGroupStateResponse";
     const MIN_VERSION: i16 = 0;
@@ -138,5 +152,11 @@ impl Message for WriteShareGroupStateResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.results {
+            x.error_codes(visit);
+        }
     }
 }

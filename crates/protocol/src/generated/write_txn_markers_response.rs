@@ -77,6 +77,14 @@ impl WritableTxnMarkerResult {
     }
 }
 
+impl WritableTxnMarkerResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.topics {
+            x.error_codes(visit);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct WritableTxnMarkerTopicResult {
     pub name: crate::Str,
@@ -114,6 +122,14 @@ impl WritableTxnMarkerTopicResult {
             w.uvarint(0);
         }
         Ok(())
+    }
+}
+
+impl WritableTxnMarkerTopicResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.partitions {
+            x.error_codes(visit);
+        }
     }
 }
 
@@ -157,6 +173,12 @@ impl WritableTxnMarkerPartitionResult {
     }
 }
 
+impl WritableTxnMarkerPartitionResult {
+    pub(crate) fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        visit(self.error_code);
+    }
+}
+
 impl Message for WriteTxnMarkersResponse {
     const NAME: &'static str = "WriteTxnMarkersResponse";
     const MIN_VERSION: i16 = 1;
@@ -175,5 +197,11 @@ impl Message for WriteTxnMarkersResponse {
             return Err(EncodeError::Version(version));
         }
         self.encode_body(w, version)
+    }
+
+    fn error_codes(&self, visit: &mut impl FnMut(i16)) {
+        for x in &self.markers {
+            x.error_codes(visit);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::record::{body_size, put_record};
+use super::record::{VARINT_MAX, body_size, headers_size, put_record};
 use super::varint::size_of_varlong;
 use super::{
     Attributes, BATCH_HEADER_SIZE, BatchHeader, Compression, CompressionLevel, HeaderRef,
@@ -123,6 +123,20 @@ impl BatchBuilder {
         self.buf.reserve(size);
     }
 
+    /// Sets what an idempotent producer knows only when the batch is full and about to be sent.
+    pub fn set_producer_state(
+        &mut self,
+        producer_id: i64,
+        producer_epoch: i16,
+        base_sequence: i32,
+        is_transactional: bool,
+    ) {
+        self.options.producer_id = producer_id;
+        self.options.producer_epoch = producer_epoch;
+        self.options.base_sequence = base_sequence;
+        self.options.is_transactional = is_transactional;
+    }
+
     /// Adds a record at the next offset. `timestamp` is Unix ms, or -1 for none.
     ///
     /// # Errors
@@ -151,6 +165,20 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: impl Iterator<Item = HeaderRef<'h>> + Clone,
     ) -> Result<(), RecordsError> {
+        let place = self.place(offset, timestamp, key, value, headers.clone())?;
+        self.put(place, timestamp, key, value, headers);
+        Ok(())
+    }
+
+    /// Where a record goes, if it can be in the batch.
+    fn place<'h>(
+        &self,
+        offset: i64,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl Iterator<Item = HeaderRef<'h>>,
+    ) -> Result<Place, RecordsError> {
         if timestamp < NO_TIMESTAMP {
             return Err(RecordsError::InvalidBuild("Invalid negative timestamp"));
         }
@@ -163,19 +191,36 @@ impl BatchBuilder {
         }
         let base_timestamp = self.base_timestamp.unwrap_or(timestamp);
         let timestamp_delta = timestamp.wrapping_sub(base_timestamp);
-        let body = body_size(offset_delta, timestamp_delta, key, value, headers.clone());
+        let (headers_count, headers_size) = headers_size(headers);
+        let body = body_size(offset_delta, timestamp_delta, key, value, headers_count, headers_size);
         let fits = self.buf.len().checked_add(body).is_some_and(|size| size <= i32::MAX as usize - 5);
         if !fits {
             return Err(RecordsError::InvalidBuild("the batch is larger than 2 GiB"));
         }
-        let count = headers.clone().count();
-        put_record(&mut self.buf, body as i32, offset_delta, timestamp_delta, key, value, count, headers);
+        Ok(Place { base_timestamp, timestamp_delta, offset_delta, body, headers_count })
+    }
 
+    fn put<'h>(
+        &mut self,
+        place: Place,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl Iterator<Item = HeaderRef<'h>>,
+    ) {
+        let Place { base_timestamp, timestamp_delta, offset_delta, body, headers_count } = place;
+        let buf = &mut self.buf;
+        let needed = body + VARINT_MAX;
+        if buf.capacity() - buf.len() < needed {
+            // Doubled, but not beyond what the batch may hold: whoever counts memory counts that.
+            let left = self.options.max_size.saturating_sub(buf.len());
+            buf.reserve_exact(needed.max(buf.capacity().min(left)));
+        }
+        put_record(buf, body as i32, offset_delta, timestamp_delta, key, value, headers_count, headers);
         self.base_timestamp = Some(base_timestamp);
         self.records_count += 1;
         self.last_offset_delta = offset_delta;
         self.max_timestamp = self.max_timestamp.max(timestamp);
-        Ok(())
     }
 
     /// Whether a record would keep the batch within [`BatchOptions::max_size`], without counting on
@@ -191,9 +236,32 @@ impl BatchBuilder {
             return true;
         }
         let delta = timestamp.wrapping_sub(self.base_timestamp.unwrap_or(timestamp));
-        let body =
-            body_size(self.last_offset_delta.saturating_add(1), delta, key, value, header_refs(headers));
+        let (count, size) = headers_size(header_refs(headers));
+        let body = body_size(self.last_offset_delta.saturating_add(1), delta, key, value, count, size);
         self.buf.len().saturating_add(body + size_of_varlong(body as i64)) <= self.options.max_size
+    }
+
+    /// Adds a record at the next offset if it keeps the batch within [`BatchOptions::max_size`], without counting on
+    /// compression; the first record always has room. False when there is none: the builder is as before then.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_if_room<'h>(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl Iterator<Item = HeaderRef<'h>> + Clone,
+    ) -> Result<bool, RecordsError> {
+        let place = self.place(self.next_offset(), timestamp, key, value, headers.clone())?;
+        if !self.is_empty() {
+            let size = self.buf.len().saturating_add(place.body + size_of_varlong(place.body as i64));
+            if size > self.options.max_size {
+                return Ok(false);
+            }
+        }
+        self.put(place, timestamp, key, value, headers);
+        Ok(true)
     }
 
     /// Bytes of the batch as it stands, before compression.
@@ -281,6 +349,16 @@ impl BatchBuilder {
         head.copy_from_slice(&header.seal(records)?);
         Ok(self.buf.into())
     }
+}
+
+/// What is worked out once of a record before it is written.
+struct Place {
+    base_timestamp: i64,
+    timestamp_delta: i64,
+    offset_delta: i32,
+    /// Bytes without the length field.
+    body: usize,
+    headers_count: usize,
 }
 
 /// A batch without records that keeps the offsets and the producer state of one whose records compaction

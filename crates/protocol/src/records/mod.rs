@@ -29,6 +29,7 @@
 //! | `batch`, `batch_iter` | [`RecordBatch`], a view over one batch; [`BatchIter`] over many |
 //! | `record`, `record_iter` | records inside a batch |
 //! | `builder` | [`BatchBuilder`] |
+//! | `restamp` | [`with_producer_state`] |
 //! | `control` | transaction markers and the control records of the metadata quorum |
 //! | `analyze`, `validate`, `walk`, `rebuild` | what a log checks and changes before it appends; the result is [`ValidatedRecords`] |
 //! | `compression`, `codec` | which codecs there are, and how they work |
@@ -50,6 +51,7 @@ mod header;
 mod rebuild;
 mod record;
 mod record_iter;
+mod restamp;
 mod sequence;
 mod validate;
 mod validated;
@@ -68,7 +70,8 @@ pub use crc::crc32c;
 pub use error::{RecordError, RecordsError, RecordsInvalid};
 pub use header::BatchHeader;
 pub use record::{Header, HeaderRef, HeaderRefs, Record, RecordRef};
-pub use record_iter::{RecordIter, RecordRefs};
+pub use record_iter::{RecordIter, RecordRefs, RecordView};
+pub use restamp::with_producer_state;
 pub use sequence::{decrement_sequence, increment_sequence};
 pub use validate::{AppendOrigin, ValidateOptions, validate_and_assign, validate_produce_records};
 pub use validated::ValidatedRecords;

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use super::varint::{Cursor, put_varint, put_varlong, size_of_varlong};
+use super::varint::{Cursor, put_varint, put_varlong, size_of_varlong, zig_zag};
 use super::{RecordsError, TimestampType};
 use crate::Str;
 
@@ -156,25 +156,27 @@ impl<'a> Iterator for HeaderRefs<'a> {
     }
 }
 
+/// How many headers, and the bytes of all.
+pub(super) fn headers_size<'h>(headers: impl Iterator<Item = HeaderRef<'h>>) -> (usize, usize) {
+    headers.fold((0, 0), |(count, size), header| {
+        (count + 1, size + size_of_nullable(Some(header.key)) + size_of_nullable(header.value))
+    })
+}
+
 /// Bytes of a record without its length field.
-pub(super) fn body_size<'h>(
+pub(super) fn body_size(
     offset_delta: i32,
     timestamp_delta: i64,
     key: Option<&[u8]>,
     value: Option<&[u8]>,
-    headers: impl Iterator<Item = HeaderRef<'h>>,
+    headers_count: usize,
+    headers_size: usize,
 ) -> usize {
-    let mut count = 0i64;
-    let mut headers_size = 0usize;
-    for header in headers {
-        count += 1;
-        headers_size += size_of_nullable(Some(header.key)) + size_of_nullable(header.value);
-    }
     1 + size_of_varlong(timestamp_delta)
         + size_of_varlong(i64::from(offset_delta))
         + size_of_nullable(key)
         + size_of_nullable(value)
-        + size_of_varlong(count)
+        + size_of_varlong(headers_count as i64)
         + headers_size
 }
 
@@ -190,16 +192,66 @@ pub(super) fn put_record<'h>(
     headers_count: usize,
     headers: impl Iterator<Item = HeaderRef<'h>>,
 ) {
-    put_varint(out, body_size);
-    out.push(0);
-    put_varlong(out, timestamp_delta);
-    put_varint(out, offset_delta);
-    put_nullable(out, key);
-    put_nullable(out, value);
+    let mut head = Numbers::new();
+    head.put(i64::from(body_size));
+    head.byte(0);
+    head.put(timestamp_delta);
+    head.put(i64::from(offset_delta));
+    let head = match key {
+        None => head.nullable_length(None),
+        Some(key) => {
+            out.extend_from_slice(head.nullable_length(Some(key)).bytes());
+            out.extend_from_slice(key);
+            Numbers::new()
+        }
+    };
+    out.extend_from_slice(head.nullable_length(value).bytes());
+    out.extend_from_slice(value.unwrap_or_default());
     put_varlong(out, headers_count as i64);
     for header in headers {
         put_nullable(out, Some(header.key));
         put_nullable(out, header.value);
+    }
+}
+
+/// Bytes of the longest 32-bit varint.
+pub(super) const VARINT_MAX: usize = 5;
+
+/// The numbers at a record's front, which are appended to a buffer together.
+struct Numbers {
+    /// Room for a varlong, a byte and four varints.
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Numbers {
+    fn new() -> Self {
+        Self { bytes: [0; 32], len: 0 }
+    }
+
+    fn byte(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn put(&mut self, value: i64) {
+        let mut raw = zig_zag(value);
+        while raw >= 0x80 {
+            self.byte(raw as u8 | 0x80);
+            raw >>= 7;
+        }
+        self.byte(raw as u8);
+    }
+
+    fn nullable_length(mut self, bytes: Option<&[u8]>) -> Self {
+        self.put(bytes.map_or(-1, |bytes| bytes.len() as i64));
+        self
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 

@@ -69,31 +69,92 @@ impl RecordIter {
         Ok(Self { header: *header, payload, position: 0, left })
     }
 
-    fn parse_next(&mut self) -> Result<Record, RecordsError> {
+    /// The next record where it lies, for whoever makes something else of it than a [`Record`]. Ends after the first
+    /// error, as the iterator does.
+    #[inline]
+    pub fn next_view(&mut self) -> Option<Result<RecordView<'_>, RecordsError>> {
+        self.left = self.left.checked_sub(1)?;
         let rest = self.payload.get(self.position..).unwrap_or_default();
         let mut refs = RecordRefs { cursor: Cursor::new(rest), left: self.left };
-        let record = refs.parse_next()?;
-        self.position = self.payload.len() - refs.cursor.len();
-        Ok(self.to_owned(&record))
+        match refs.parse_next() {
+            Ok(record) => {
+                self.position += record.size;
+                Some(Ok(RecordView { header: &self.header, payload: &self.payload, record }))
+            }
+            Err(error) => {
+                self.left = 0;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// A record of a [`RecordIter`], and what makes an owned one of it: keys, values and headers are slices of the
+/// iterator's buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    header: &'a BatchHeader,
+    payload: &'a Bytes,
+    record: RecordRef<'a>,
+}
+
+impl RecordView<'_> {
+    /// Offset in the partition.
+    #[inline]
+    pub fn offset(&self) -> i64 {
+        self.header.base_offset.wrapping_add(i64::from(self.record.offset_delta))
     }
 
-    fn to_owned(&self, record: &RecordRef<'_>) -> Record {
-        let header = &self.header;
+    /// Unix ms; -1: none.
+    #[inline]
+    pub fn timestamp(&self) -> i64 {
+        let header = self.header;
+        self.record.timestamp(header.timestamp_type(), header.base_timestamp, header.max_timestamp)
+    }
+
+    /// Sequence number of its idempotent producer, or -1.
+    pub fn sequence(&self) -> i32 {
+        if self.header.base_sequence >= 0 {
+            increment_sequence(self.header.base_sequence, self.record.offset_delta)
+        } else {
+            NO_SEQUENCE
+        }
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> Option<Bytes> {
+        self.record.key.map(|key| self.payload.slice_ref(key))
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> Option<Bytes> {
+        self.record.value.map(|value| self.payload.slice_ref(value))
+    }
+
+    /// How many headers there are.
+    #[inline]
+    pub fn headers_count(&self) -> usize {
+        self.record.headers_count()
+    }
+
+    /// The headers, in order.
+    pub fn headers(&self) -> impl Iterator<Item = Header> + '_ {
         let own = |bytes: &[u8]| self.payload.slice_ref(bytes);
+        self.record
+            .headers()
+            .map(move |header| Header { key: header_key(own(header.key)), value: header.value.map(own) })
+    }
+
+    fn to_record(self) -> Record {
         Record {
-            offset: header.base_offset.wrapping_add(i64::from(record.offset_delta)),
-            timestamp: record.timestamp(header.timestamp_type(), header.base_timestamp, header.max_timestamp),
-            sequence: if header.base_sequence >= 0 {
-                increment_sequence(header.base_sequence, record.offset_delta)
-            } else {
-                NO_SEQUENCE
-            },
-            key: record.key.map(own),
-            value: record.value.map(own),
-            headers: record
-                .headers()
-                .map(|header| Header { key: header_key(own(header.key)), value: header.value.map(own) })
-                .collect(),
+            offset: self.offset(),
+            timestamp: self.timestamp(),
+            sequence: self.sequence(),
+            key: self.key(),
+            value: self.value(),
+            headers: if self.headers_count() == 0 { Vec::new() } else { self.headers().collect() },
         }
     }
 }
@@ -105,20 +166,20 @@ fn header_key(bytes: Bytes) -> Str {
     }
 }
 
+/// Bytes of the smallest record: seven numbers of one byte.
+const RECORD_BYTES_MIN: usize = 7;
+
 impl Iterator for RecordIter {
     type Item = Result<Record, RecordsError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let record = self.parse_next();
-        if record.is_err() {
-            self.left = 0;
-        }
-        Some(record)
+        Some(self.next_view()?.map(RecordView::to_record))
     }
 
+    /// No more than the bytes that are left can hold, whatever count the header has; an error counts as one.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, usize::try_from(self.left).ok())
+        let held = (self.payload.len() - self.position) / RECORD_BYTES_MIN + 1;
+        (0, usize::try_from(self.left).ok().map(|left| left.min(held)))
     }
 }
 

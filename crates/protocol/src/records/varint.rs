@@ -24,12 +24,14 @@ impl<'a> Cursor<'a> {
         self.0.len()
     }
 
+    #[inline]
     pub(super) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
+    #[inline]
     pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
@@ -37,7 +39,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// A 32-bit zig-zag varint of at most five bytes.
+    #[inline]
     pub(super) fn varint(&mut self) -> Option<i32> {
+        // Most numbers of a record take one byte.
+        if let Some((first, rest)) = self.0.split_first()
+            && *first < 0x80
+        {
+            self.0 = rest;
+            return Some(i32::from(*first >> 1) ^ -i32::from(*first & 1));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Option<i32> {
         let mut raw = 0u32;
         for shift in [0, 7, 14, 21, 28] {
             let byte = self.byte()?;
@@ -92,7 +106,8 @@ pub(super) fn size_of_varlong(value: i64) -> usize {
     bits.div_ceil(7)
 }
 
-fn zig_zag(value: i64) -> u64 {
+/// Small numbers of either sign as small ones.
+pub(super) fn zig_zag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{FieldSpec, MessageSpec};
-use crate::{DecodeError, Reader};
+use crate::{DecodeError, Reader, base64};
 
 /// Why bytes have no JSON form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,21 +17,29 @@ pub enum JsonError {
     Decode(#[from] DecodeError),
 }
 
-/// `bytes` as the message `name` in `version`: its fields under Kafka's camel-case names. UUIDs are text,
-/// bytes are base64-free hex text, records only their size.
+/// `bytes` as the message `name` in `version`: its fields under Kafka's camel-case names, in the schema's
+/// order. UUIDs are text, bytes are base64 with padding, records only their size.
 ///
 /// # Errors
 /// When the message is unknown or the bytes are not it.
 pub fn to_json(name: &str, version: i16, bytes: Bytes) -> Result<Value, JsonError> {
     let message = super::message(name).ok_or_else(|| JsonError::UnknownMessage(name.to_string()))?;
+    let mut reader = Reader::new(bytes);
+    let value = read_json(message, version, &mut reader)?;
+    reader.finish()?;
+    Ok(value)
+}
+
+/// As [`to_json`], of any schema; what follows the message is left unread.
+///
+/// # Errors
+/// When the schema has no such version or the bytes are not the message.
+pub fn read_json(message: &MessageSpec, version: i16, reader: &mut Reader) -> Result<Value, JsonError> {
     if !message.versions.contains(version) {
         return Err(DecodeError::Version(version).into());
     }
     let walk = Walk { message, version, flexible: message.flexible.is_some_and(|f| version >= f) };
-    let mut reader = Reader::new(bytes);
-    let value = walk.fields(&message.fields, &mut reader)?;
-    reader.finish()?;
-    Ok(value)
+    Ok(walk.fields(&message.fields, reader)?)
 }
 
 struct Walk<'a> {
@@ -42,23 +50,25 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn fields(&self, fields: &[FieldSpec], r: &mut Reader) -> Result<Value, DecodeError> {
-        let mut out = Map::new();
+        let mut values: Vec<Option<Value>> = Vec::with_capacity(fields.len());
         for field in fields {
-            if field.versions.contains(self.version) && !self.is_tagged(field) {
-                out.insert(camel(&field.name), self.field(field, r)?);
-            }
+            let here = field.versions.contains(self.version) && !self.is_tagged(field);
+            values.push(if here { Some(self.field(field, r)?) } else { None });
         }
         if self.flexible {
             for _ in 0..r.tag_count()? {
                 let (tag, outer) = r.enter_tag()?;
-                let field = fields.iter().find(|f| self.is_tagged(f) && f.tag.is_some_and(|(t, _)| t == tag));
-                if let Some(field) = field {
-                    out.insert(camel(&field.name), self.field(field, r)?);
+                let known = |f: &FieldSpec| self.is_tagged(f) && f.tag.is_some_and(|(t, _)| t == tag);
+                let found = fields.iter().zip(&mut values).find(|(field, _)| known(field));
+                let is_known = found.is_some();
+                if let Some((field, value)) = found {
+                    *value = Some(self.field(field, r)?);
                 }
-                r.leave_tag(outer, field.is_some())?;
+                r.leave_tag(outer, is_known)?;
             }
         }
-        Ok(Value::Object(out))
+        let named = fields.iter().zip(values).filter_map(|(f, value)| Some((camel(&f.name), value?)));
+        Ok(Value::Object(named.collect::<Map<_, _>>()))
     }
 
     fn is_tagged(&self, field: &FieldSpec) -> bool {
@@ -94,7 +104,7 @@ impl Walk<'_> {
             "float64" => r.f64()?.into(),
             "uuid" => r.uuid()?.to_string().into(),
             "string" => r.nullable_string(flexible)?.map_or(Value::Null, |s| Value::from(&*s)),
-            "bytes" => r.nullable_bytes(flexible)?.map_or(Value::Null, |b| hex(&b).into()),
+            "bytes" => r.nullable_bytes(flexible)?.map_or(Value::Null, |b| base64::encode(&b).into()),
             "records" => r.nullable_records(flexible)?.map_or(Value::Null, |b| b.len().into()),
             _ => self.fields(self.struct_fields(field), r)?,
         })
@@ -117,10 +127,6 @@ fn camel(snake: &str) -> String {
         out.push_str(chars.as_str());
     }
     out
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -150,6 +156,20 @@ mod tests {
         let bytes = encode_message(&header, 2).expect("encodes");
         let json = to_json("RequestHeader", 2, bytes).expect("decodes");
         assert_eq!(json["clientId"], "me");
+    }
+
+    #[test]
+    fn tagged_fields_stand_where_the_schema_has_them() {
+        let record = crate::messages::TransactionLogValue {
+            producer_id: 1,
+            client_transaction_version: 2,
+            previous_producer_id: 9,
+            ..Default::default()
+        };
+        let bytes = encode_message(&record, 1).expect("encodes");
+        let json = to_json("TransactionLogValue", 1, bytes).expect("decodes").to_string();
+        assert!(json.starts_with(r#"{"producerId":1,"previousProducerId":9,"producerEpoch":0,"#), "{json}");
+        assert!(json.ends_with(r#","clientTransactionVersion":2}"#), "{json}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod parse;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub use json::{JsonError, to_json};
+pub use json::{JsonError, read_json, to_json};
 pub use parse::{FieldSpec, MessageSpec, StructSpec, Versions, parse};
 
 const TEXTS: [&str; 4] = [
@@ -34,6 +34,12 @@ pub fn message(name: &str) -> Option<&'static MessageSpec> {
 /// Every message, in no order.
 pub fn messages() -> impl Iterator<Item = &'static MessageSpec> {
     MESSAGES.values()
+}
+
+/// The key or value (`kind`: `coordinator-key`, `coordinator-value`) or metadata record (`metadata`) of a
+/// record type, of those that `topic_has` names.
+pub fn record(kind: &str, key: i16, topic_has: impl Fn(&str) -> bool) -> Option<&'static MessageSpec> {
+    messages().find(|m| m.kind == kind && m.key == Some(key) && topic_has(&m.name))
 }
 
 /// The request or response of an API key.

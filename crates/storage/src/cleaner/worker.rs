@@ -57,6 +57,7 @@ pub(crate) struct LogToClean {
     pub(crate) view: CleaningView,
     pub(crate) first_dirty_offset: i64,
     pub(crate) first_uncleanable_offset: i64,
+    pub(crate) cleanable_bytes: u64,
 }
 
 /// A log that no other thread cleans, or deletes from.
@@ -145,7 +146,7 @@ impl CleanerWorker {
                         "Error while cleaning {}; marking it as uncleanable: {e}",
                         log.partition()
                     );
-                    log.set_uncleanable(true);
+                    log.set_uncleanable(target.cleanable_bytes);
                 } else {
                     tracing::debug!(partition = %log.partition(), why = %e, "the cleaning is given up");
                 }
@@ -209,8 +210,11 @@ impl LogToClean {
             must_clean_now: view.overdue_ms > 0,
             min_ratio: view.config.min_cleanable_dirty_ratio,
         };
-        let log = log.clone();
-        Ok((Self { log, view, first_dirty_offset: first, first_uncleanable_offset: end }, dirtiness))
+        let (log, cleanable_bytes) = (log.clone(), dirtiness.cleanable_bytes);
+        Ok((
+            Self { log, view, first_dirty_offset: first, first_uncleanable_offset: end, cleanable_bytes },
+            dirtiness,
+        ))
     }
 }
 
@@ -239,7 +243,7 @@ fn choose(manager: &LogManager, now_ms: i64) -> Chosen {
             let e = CleanError::from(e);
             if e.is_lasting() {
                 tracing::warn!("Failed to look at {}; marking it as uncleanable: {e}", log.partition());
-                log.set_uncleanable(true);
+                log.set_uncleanable(0);
             }
             None
         }
@@ -249,14 +253,13 @@ fn choose(manager: &LogManager, now_ms: i64) -> Chosen {
 }
 
 impl LogManager {
-    /// The logs of a directory that the cleaner has set aside, and what in them should be cleaned.
-    pub fn uncleanable_logs(&self, dir: &Arc<LogDir>, now_ms: i64) -> UncleanableLogs {
+    /// The logs of a directory that the cleaner has set aside, and what in them should have been cleaned then. Reads
+    /// no file: such logs are those whose files may be bad.
+    pub fn uncleanable_logs(&self, dir: &Arc<LogDir>) -> UncleanableLogs {
         let mut found = UncleanableLogs::default();
         for log in self.logs_in(dir).iter().filter(|log| log.is_uncleanable()) {
             found.count += 1;
-            // What cannot even be looked at, nobody can say.
-            let bytes = LogToClean::look(log, now_ms).map_or(0, |(_, dirtiness)| dirtiness.cleanable_bytes);
-            found.bytes = found.bytes.saturating_add(bytes);
+            found.bytes = found.bytes.saturating_add(log.uncleanable_bytes());
         }
         found
     }

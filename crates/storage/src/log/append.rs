@@ -156,6 +156,7 @@ impl PartitionLog {
                 }
                 ProducerCheck::Accepted(updates) => {
                     self.write(&mut state, &[batch], &validated.parts(), options, updates)?;
+                    self.appended.note(u64::from(info.records_count.unsigned_abs()), info.size as u64);
                 }
             }
             (info, state.config.flush_messages)

@@ -19,6 +19,8 @@ fn offsets_follow_each_other() {
     assert_eq!(f.log.size_bytes(), (first.size + second.size) as u64);
     assert_eq!(offsets_of(&f.read_all(0)), [(0, 2), (3, 4)]);
     assert_eq!(f.log.latest_epoch(), Some(0));
+    let bytes = (first.size + second.size) as u64;
+    assert_eq!(f.log.appended(), Appended { batches: 2, records: 5, bytes });
 }
 
 #[test]

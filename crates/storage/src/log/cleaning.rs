@@ -21,6 +21,8 @@ pub(crate) struct CleaningMarks {
     is_taken: AtomicBool,
     /// Whether something in it cannot be cleaned; it is left alone until the next start.
     is_uncleanable: AtomicBool,
+    /// What should have been cleaned in it then, in bytes; 0 when that could not be found out.
+    uncleanable_bytes: AtomicU64,
     /// Counts what takes closed segments away from under a cleaning.
     truncations: AtomicU64,
 }
@@ -31,6 +33,7 @@ impl Default for CleaningMarks {
             checkpoint: AtomicI64::new(-1),
             is_taken: AtomicBool::new(false),
             is_uncleanable: AtomicBool::new(false),
+            uncleanable_bytes: AtomicU64::new(0),
             truncations: AtomicU64::new(0),
         }
     }
@@ -75,8 +78,15 @@ impl PartitionLog {
         self.cleaning.is_uncleanable.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_uncleanable(&self, is_uncleanable: bool) {
-        self.cleaning.is_uncleanable.store(is_uncleanable, Ordering::Relaxed);
+    /// What should have been cleaned when the cleaner gave this log up, in bytes; 0 when nobody knows.
+    pub(crate) fn uncleanable_bytes(&self) -> u64 {
+        self.cleaning.uncleanable_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The cleaner gives this log up, in which so many bytes should have been cleaned.
+    pub(crate) fn set_uncleanable(&self, bytes: u64) {
+        self.cleaning.uncleanable_bytes.store(bytes, Ordering::Relaxed);
+        self.cleaning.is_uncleanable.store(true, Ordering::Relaxed);
     }
 
     /// Takes the log for one thread of the cleaner, or for retention; false when it is taken.

@@ -5,6 +5,7 @@
 //! | `open`, `listing`, `leftovers`, `recover` | loading a directory, after a clean stop and after a crash |
 //! | `tail_checkpoint` | so that recovery need read only the tail |
 //! | `append`, `append_given`, `write` | as leader; as follower, and as leader of the metadata quorum |
+//! | `appended` | counts of it, for metrics |
 //! | `read` | a range for a fetch |
 //! | `roll`, `flush` | closing segments, making them durable |
 //! | `lookup` | by timestamp, by leader epoch |
@@ -20,6 +21,7 @@
 
 mod append;
 mod append_given;
+mod appended;
 mod cleaning;
 mod flush;
 mod leftovers;
@@ -73,6 +75,7 @@ use ottla_protocol::{TopicPartition, Uuid};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 pub use append::{AppendError, AppendInfo, AppendOptions};
+pub use appended::Appended;
 pub(crate) use cleaning::{CleaningView, SourceSegment};
 pub use lookup::{FoundOffset, special_timestamp};
 pub use open::OpenOptions;
@@ -104,6 +107,7 @@ pub struct PartitionLog {
     /// All before is durable.
     recovery_point: AtomicI64,
     size_bytes: AtomicU64,
+    appended: appended::AppendCounts,
     cleaning: cleaning::CleaningMarks,
     state: Mutex<LogState>,
     /// Told when an append that had let go of `state` has come back to it.

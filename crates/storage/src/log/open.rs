@@ -112,7 +112,10 @@ impl PartitionLog {
         };
         let env = SegmentEnv { dir, files: &context.files, disk: log_dir.disk() };
         let (mut loaded, offsets) = log_dir.guard(doing, || Loading::load(env, options, context))?;
-        loaded.unsynced.extend(named);
+        if let Some(named) = named {
+            loaded.unsynced.reserve_exact(1);
+            loaded.unsynced.push(named);
+        }
         Ok(Self::assemble(context, log_dir, options, loaded, offsets, topic_id))
     }
 
@@ -160,6 +163,7 @@ impl PartitionLog {
             log_end_offset: AtomicI64::new(offsets.log_end_offset),
             recovery_point: AtomicI64::new(offsets.recovery_point),
             size_bytes: AtomicU64::new(size),
+            appended: Default::default(),
             cleaning: Default::default(),
             state: Mutex::new(state),
             written: Condvar::new(),
@@ -309,6 +313,8 @@ impl<'a> Loading<'a> {
         }
         if self.segments.is_empty() {
             let start = options.log_start_offset;
+            // Room for one: most of many partitions never have a second.
+            self.segments.reserve_exact(1);
             self.segments.push(match start {
                 0 => Segment::create_later(&options.config, options.now_ms),
                 _ => Segment::create(self.env, start, &options.config, options.now_ms)?,

@@ -144,7 +144,9 @@ impl LogManager {
         future.rename_dir(&dir_name(partition))?;
         future.set_high_watermark(log.high_watermark());
         future.set_cleaner_checkpoint(log.cleaner_checkpoint());
-        future.set_uncleanable(log.is_uncleanable());
+        if log.is_uncleanable() {
+            future.set_uncleanable(log.uncleanable_bytes());
+        }
         self.futures.write().remove(partition);
         self.logs.write().insert(partition.clone(), future.clone());
         let delay_ms = log.config().file_delete_delay_ms;

@@ -47,7 +47,8 @@ struct TxnMetadata {
 pub struct ProducerStateManager {
     producer_id_expiration_ms: i64,
     producers: HashMap<i64, ProducerEntry>,
-    verifications: HashMap<i64, VerificationEntry>,
+    /// A tree, as it is empty in most logs, and small then.
+    verifications: BTreeMap<i64, VerificationEntry>,
     /// By first offset.
     ongoing: BTreeMap<i64, TxnMetadata>,
     /// Ended, but the marker may be lost with this leader: by first offset.
@@ -69,7 +70,7 @@ impl ProducerStateManager {
         Self {
             producer_id_expiration_ms,
             producers: HashMap::new(),
-            verifications: HashMap::new(),
+            verifications: BTreeMap::new(),
             ongoing: BTreeMap::new(),
             unreplicated: BTreeMap::new(),
             map_end_offset: 0,

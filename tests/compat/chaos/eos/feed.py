@@ -20,7 +20,7 @@ def main(bootstrap, topic, partitions, log):
             pass
         p.poll(0)
         time.sleep(0.005)
-    left = p.flush(60)
+    left = p.flush(240)
     with open(log, "w") as out:
         out.write(f"{n} {left} {len(failed)} {failed[:1]}\n")
 

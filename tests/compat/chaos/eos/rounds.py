@@ -51,7 +51,7 @@ class Actor:
             self.process.kill()
         self.process.wait()
 
-    def stop(self, patience_s=60) -> bool:
+    def stop(self, patience_s=300) -> bool:
         self.process.terminate()
         try:
             return self.process.wait(patience_s) in (0, 143)  # a JVM ends so when it is asked to
@@ -61,7 +61,7 @@ class Actor:
 
 
 def read_committed(python, bootstrap) -> list:
-    out = subprocess.run([python, TOPICS, "read", bootstrap, OUT], stdout=subprocess.PIPE, check=True, timeout=120).stdout
+    out = subprocess.run([python, TOPICS, "read", bootstrap, OUT], stdout=subprocess.PIPE, check=True, timeout=400).stdout
     return [json.loads(line) for line in out.splitlines()]
 
 
@@ -127,7 +127,7 @@ def run(ctx) -> Result:
     broker = ctx.broker(properties=PROPERTIES).start()
     if ctx.lacks(r, broker, "AddPartitionsToTxn"):
         return r
-    ctx.run("make-topics", [python, TOPICS, "make", broker.bootstrap, *(f"{t}={n}" for t, n in PARTITIONS.items())], 60, check=True)
+    ctx.run("make-topics", [python, TOPICS, "make", broker.bootstrap, *(f"{t}={n}" for t, n in PARTITIONS.items())], 300, check=True)
     feed = Actor(ctx, "feed", [python, HERE / "feed.py", broker.bootstrap, IN, PARTITIONS[IN], ctx.work / "feed.log"])
     watch = Actor(ctx, "watch", [python, HERE / "watch.py", broker.bootstrap, OUT, ctx.work / "watch.log"])
     transformers = [Actor(ctx, f"transform-{i}", [*how, broker.bootstrap, GROUP, f"eos-{i}", "SEED", IN, OUT]) for i, how in enumerate([java, [python, HERE / "transform.py"], [python, HERE / "transform.py"]])]
@@ -137,7 +137,7 @@ def run(ctx) -> Result:
         r.check("feed ends when asked", feed.stop() and feed.process.returncode == 0, feed.log.read_text()[-300:])
         n, left, failed = (int(x) for x in (ctx.work / "feed.log").read_text().split(" ")[:3])
         r.check("all input is acknowledged", not left and not failed, f"{left} left, {failed} failed")
-        until = time.monotonic() + 90
+        until = time.monotonic() + 400
         while len(got := read_committed(python, broker.bootstrap)) < n and time.monotonic() < until:
             for t in transformers:
                 t.keep_alive()

@@ -15,7 +15,7 @@ stopped = []
 
 def rewind(c):
     """Back to what is committed, after an abort."""
-    for p in c.committed(c.assignment(), timeout=20):
+    for p in c.committed(c.assignment(), timeout=60):
         c.seek(TopicPartition(p.topic, p.partition, max(p.offset, 0)))
 
 
@@ -49,11 +49,14 @@ def once(c, p, out, dice):
 
 
 def main(bootstrap, group, transactional_id, seed, source, out):
-    common = {"bootstrap.servers": bootstrap, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20, "socket.timeout.ms": 5000}
-    p = Producer({**common, "transactional.id": transactional_id, "linger.ms": 1, "transaction.timeout.ms": 5000})
-    c = Consumer({**common, "group.id": group, "isolation.level": "read_committed", "enable.auto.commit": False, "auto.offset.reset": "earliest", "session.timeout.ms": 1500,
-                  "heartbeat.interval.ms": 200, "max.poll.interval.ms": 6000, "partition.assignment.strategy": "range"})
-    p.init_transactions(30)
+    # Without re-bootstrapping (KIP-1102): librdkafka 2.16 then ends the threads of brokers it had learned of, but keeps such a broker as the group's coordinator,
+    # and send_offsets_to_transaction waits for it for ever, whatever its time-out (confluentinc/librdkafka#5511).
+    common = {"bootstrap.servers": bootstrap, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20, "socket.timeout.ms": 5000,
+              "metadata.recovery.strategy": "none"}
+    p = Producer({**common, "transactional.id": transactional_id, "linger.ms": 1, "transaction.timeout.ms": 10_000})
+    c = Consumer({**common, "group.id": group, "isolation.level": "read_committed", "enable.auto.commit": False, "auto.offset.reset": "earliest", "session.timeout.ms": 5000,
+                  "heartbeat.interval.ms": 200, "max.poll.interval.ms": 20_000, "partition.assignment.strategy": "range"})
+    p.init_transactions(120)
     c.subscribe([source])
     dice = random.Random(int(seed))
     while not stopped:

@@ -17,7 +17,7 @@ def main(bootstrap, topic, log):
     common = {"bootstrap.servers": bootstrap, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "socket.timeout.ms": 5000}
     admin = AdminClient(common)
     c = Consumer({**common, "group.id": "watch-without-commits", "enable.auto.commit": False, "isolation.level": "read_committed", "auto.offset.reset": "error", "fetch.error.backoff.ms": 20})
-    partitions = sorted(c.list_topics(topic, timeout=20).topics[topic].partitions)
+    partitions = sorted(c.list_topics(topic, timeout=120).topics[topic].partitions)
     c.assign([TopicPartition(topic, p, 0) for p in partitions])
     asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}
     with open(log, "w", buffering=1 << 16) as out:

@@ -19,7 +19,7 @@ import (
 
 func client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(os.Getenv("OTTLA_COMPAT_BOOTSTRAP")), kgo.MetadataMinAge(50 * time.Millisecond)}, opts...)...)
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(os.Getenv("OTTLA_COMPAT_BOOTSTRAP")), kgo.MetadataMinAge(50 * time.Millisecond), kgo.DialTimeout(60 * time.Second), kgo.RequestTimeoutOverhead(60 * time.Second)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
 }
 
 func limited(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 180*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -234,7 +234,7 @@ func TestGroups(t *testing.T) {
 			}
 			seen := make(map[string]int)
 			member := func() *kgo.Client {
-				return client(t, kgo.ConsumerGroup(group), kgo.ConsumeTopics(top), kgo.Balancers(b), kgo.HeartbeatInterval(200*time.Millisecond), kgo.SessionTimeout(6*time.Second),
+				return client(t, kgo.ConsumerGroup(group), kgo.ConsumeTopics(top), kgo.Balancers(b), kgo.HeartbeatInterval(200*time.Millisecond), kgo.SessionTimeout(45*time.Second),
 					kgo.AutoCommitInterval(100*time.Millisecond), kgo.BlockRebalanceOnPoll(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 			}
 			poll := func(cl *kgo.Client) {
@@ -267,7 +267,7 @@ func TestGroups(t *testing.T) {
 				}
 				return true
 			}
-			for end := time.Now().Add(40 * time.Second); !shared(2); {
+			for end := time.Now().Add(120 * time.Second); !shared(2); {
 				if time.Now().After(end) {
 					t.Fatal("never shared by two")
 				}
@@ -287,7 +287,7 @@ func TestGroups(t *testing.T) {
 				}
 			}
 			c.Close()
-			for end := time.Now().Add(40 * time.Second); !shared(1); {
+			for end := time.Now().Add(120 * time.Second); !shared(1); {
 				if time.Now().After(end) {
 					t.Fatal("never back to one")
 				}

@@ -18,15 +18,15 @@ import (
 var bootstrap = os.Getenv("OTTLA_COMPAT_BOOTSTRAP")
 
 func limited(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 180*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
 // kafka-go does not try again when the coordinator's topic is only just being made, so that happens before the tests.
 func TestMain(m *testing.M) {
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	for end := time.Now().Add(120 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		o, err := admin().OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: "warm", Topics: map[string][]int{"warm": {0}}})
 		g, err2 := admin().ListGroups(ctx, &kafka.ListGroupsRequest{})
 		cancel()
@@ -41,7 +41,7 @@ func unique(prefix string) string { return fmt.Sprintf("%s-%x", prefix, rand.Int
 
 func admin() *kafka.Client {
 	a, _ := net.ResolveTCPAddr("tcp", bootstrap)
-	return &kafka.Client{Addr: a, Timeout: 20 * time.Second}
+	return &kafka.Client{Addr: a, Timeout: 90 * time.Second}
 }
 
 func topic(t *testing.T, partitions int, configs ...kafka.ConfigEntry) string {
@@ -51,7 +51,7 @@ func topic(t *testing.T, partitions int, configs ...kafka.ConfigEntry) string {
 	if err != nil || r.Errors[name] != nil {
 		t.Fatal(err, r)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(30 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(30 * time.Millisecond) {
 		m, err := admin().Metadata(limited(t), &kafka.MetadataRequest{Topics: []string{name}})
 		if err == nil && len(m.Topics) == 1 && m.Topics[0].Error == nil && len(m.Topics[0].Partitions) == partitions {
 			return name
@@ -73,6 +73,8 @@ func write(t *testing.T, w *kafka.Writer, ms ...kafka.Message) {
 	t.Helper()
 	w.Addr = kafka.TCP(bootstrap)
 	w.BatchTimeout = 10 * time.Millisecond
+	// What is sent again after a time-out is there twice.
+	w.ReadTimeout, w.WriteTimeout = 120*time.Second, 120*time.Second
 	if err := w.WriteMessages(limited(t), ms...); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +143,7 @@ func TestConnWriteAndReadBatch(t *testing.T) {
 	if _, err := conn.Seek(40, kafka.SeekAbsolute); err != nil {
 		t.Fatal(err)
 	}
-	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(90 * time.Second))
 	batch := conn.ReadBatch(1, 1e6)
 	for i := 40; i < 50; i++ {
 		m, err := batch.ReadMessage()
@@ -199,7 +201,7 @@ func TestAutoCreation(t *testing.T) {
 	name := unique("auto")
 	w := &kafka.Writer{Addr: kafka.TCP(bootstrap), Topic: name, RequiredAcks: kafka.RequireAll, AllowAutoTopicCreation: true, BatchTimeout: 10 * time.Millisecond}
 	defer w.Close()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		err := w.WriteMessages(limited(t), kafka.Message{Value: []byte("x")})
 		if err == nil {
 			return
@@ -235,12 +237,12 @@ func TestGroup(t *testing.T) {
 	for _, b := range []kafka.GroupBalancer{kafka.RangeGroupBalancer{}, kafka.RoundRobinGroupBalancer{}} {
 		t.Run(b.ProtocolName(), func(t *testing.T) {
 			name, group := topic(t, 4), unique("g")
-			c := kafka.ReaderConfig{GroupID: group, Topic: name, GroupBalancers: []kafka.GroupBalancer{b}, HeartbeatInterval: 300 * time.Millisecond, SessionTimeout: 6 * time.Second, JoinGroupBackoff: 200 * time.Millisecond, StartOffset: kafka.FirstOffset}
+			c := kafka.ReaderConfig{GroupID: group, Topic: name, GroupBalancers: []kafka.GroupBalancer{b}, HeartbeatInterval: 300 * time.Millisecond, SessionTimeout: 45 * time.Second, JoinGroupBackoff: 200 * time.Millisecond, StartOffset: kafka.FirstOffset}
 			write(t, &kafka.Writer{Topic: name, RequiredAcks: kafka.RequireAll, Balancer: &kafka.RoundRobin{}}, messages(100)...)
 			a := reader(t, c)
 			read(t, a, 100)
 			d := reader(t, c)
-			deadline := time.Now().Add(40 * time.Second)
+			deadline := time.Now().Add(120 * time.Second)
 			for {
 				r, err := admin().DescribeGroups(limited(t), &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
 				if err == nil && len(r.Groups) == 1 && r.Groups[0].GroupState == "Stable" && len(r.Groups[0].Members) == 2 {
@@ -271,7 +273,7 @@ func TestGroup(t *testing.T) {
 				select {
 				case m := <-got:
 					seen[fmt.Sprint(m.Partition, "-", m.Offset)]++
-				case <-time.After(30 * time.Second):
+				case <-time.After(120 * time.Second):
 					t.Fatalf("only %d of 40", len(seen))
 				}
 			}
@@ -312,7 +314,7 @@ func TestAdmin(t *testing.T) {
 	if r, err := a.IncrementalAlterConfigs(ctx, &kafka.IncrementalAlterConfigsRequest{Resources: []kafka.IncrementalAlterConfigsRequestResource{{ResourceType: kafka.ResourceTypeTopic, ResourceName: name, Configs: []kafka.IncrementalAlterConfigsRequestConfig{{Name: "retention.ms", Value: "4321", ConfigOperation: kafka.ConfigOperationSet}}}}}); err != nil || r.Resources[0].Error != nil {
 		t.Fatal(err, r)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		r, err := a.DescribeConfigs(ctx, &kafka.DescribeConfigsRequest{Resources: []kafka.DescribeConfigRequestResource{{ResourceType: kafka.ResourceTypeTopic, ResourceName: name, ConfigNames: []string{"retention.ms"}}}})
 		if err == nil && len(r.Resources[0].ConfigEntries) == 1 && r.Resources[0].ConfigEntries[0].ConfigValue == "4321" {
 			break
@@ -329,7 +331,7 @@ func TestAdmin(t *testing.T) {
 	if m, err := a.Metadata(ctx, &kafka.MetadataRequest{}); err != nil || len(m.Brokers) != 1 || len(m.ClusterID) != 22 {
 		t.Fatal(err, m)
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		g, err := a.ListGroups(ctx, &kafka.ListGroupsRequest{})
 		if err == nil && g.Error == nil {
 			break

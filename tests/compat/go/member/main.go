@@ -65,7 +65,7 @@ func main() {
 		}
 		flush()
 		if len(next) > 0 {
-			commit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			commit, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 			err := cl.CommitRecords(commit, fetches.Records()...)
 			cancel()
 			if err == nil {

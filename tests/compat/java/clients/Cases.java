@@ -37,6 +37,9 @@ abstract class Cases {
 
     private record Case(String name, Body body) { }
 
+    /** How long one call, a wait for something, and a whole case may take: much longer than they do, for machines that are busy with other things. */
+    static final int CALL_S = 60, WAIT_S = 90, CASE_S = 300;
+
     final String bootstrap;
     final Admin admin;
     private final List<Case> cases = new ArrayList<>();
@@ -66,7 +69,7 @@ abstract class Cases {
                 return null;
             });
             try {
-                f.get(60, TimeUnit.SECONDS);
+                f.get(CASE_S, TimeUnit.SECONDS);
             } catch (TimeoutException e) {
                 f.cancel(true);
                 failure = e;
@@ -115,17 +118,17 @@ abstract class Cases {
     }
 
     static <T> T get(KafkaFuture<T> f) throws Exception {
-        return f.get(30, TimeUnit.SECONDS);
+        return f.get(CALL_S, TimeUnit.SECONDS);
     }
 
     static <T> T get(Future<T> f) throws Exception {
-        return f.get(30, TimeUnit.SECONDS);
+        return f.get(CALL_S, TimeUnit.SECONDS);
     }
 
     static void eventually(String what, Callable<Boolean> ok) throws Exception {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(WAIT_S);
         while (!ok.call()) {
-            check(System.nanoTime() < end, "not within 30 s: " + what);
+            check(System.nanoTime() < end, "not within " + WAIT_S + " s: " + what);
             Thread.sleep(50);
         }
     }
@@ -149,7 +152,19 @@ abstract class Cases {
 
     /** The answer to a creation comes from the controller; Apache Kafka's broker learns of the topic a moment later. */
     void settled(String name) throws Exception {
+        listed(name);
+    }
+
+    private void listed(String name) throws Exception {
         eventually("topic " + name + " is seen", () -> get(admin.listTopics().names()).contains(name));
+    }
+
+    /** Waits until coordinators know of the topic as well: they are told of it after it can be listed, but before another one can be. */
+    void settledForGroups(String name) throws Exception {
+        listed(name);
+        String next = unique("settled");
+        get(admin.createTopics(List.of(new NewTopic(next, 1, (short) 1))).all());
+        listed(next);
     }
 
     static TopicPartition tp(String topic, int partition) {
@@ -193,9 +208,11 @@ abstract class Cases {
     }
 
     void fill(String topic, int partition, int from, int n) throws Exception {
-        try (KafkaProducer<String, String> p = producer("linger.ms", 20)) {
+        // Time must not make batches: few records are always one.
+        try (KafkaProducer<String, String> p = producer("linger.ms", 60_000)) {
             List<Future<?>> sent = new ArrayList<>();
             for (int i = from; i < from + n; i++) sent.add(p.send(new ProducerRecord<>(topic, partition, "k" + i, "v" + i)));
+            p.flush();
             for (Future<?> f : sent) get(f);
         }
     }
@@ -203,9 +220,9 @@ abstract class Cases {
     /** Polls until `n` records came, and a moment longer to see that there are no more. */
     static <K, V> List<ConsumerRecord<K, V>> poll(Consumer<K, V> c, int n) {
         List<ConsumerRecord<K, V>> all = new ArrayList<>();
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(WAIT_S);
         while (all.size() < n) {
-            check(System.nanoTime() < end, "only " + all.size() + " of " + n + " records within 30 s");
+            check(System.nanoTime() < end, "only " + all.size() + " of " + n + " records within " + WAIT_S + " s");
             c.poll(Duration.ofMillis(200)).forEach(all::add);
         }
         c.poll(Duration.ofMillis(10)).forEach(all::add);
@@ -214,9 +231,9 @@ abstract class Cases {
     }
 
     static void pollUntil(Consumer<?, ?> c, String what, Callable<Boolean> ok) throws Exception {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(40);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(WAIT_S);
         while (!ok.call()) {
-            check(System.nanoTime() < end, "not within 40 s: " + what);
+            check(System.nanoTime() < end, "not within " + WAIT_S + " s: " + what);
             c.poll(Duration.ofMillis(100));
         }
     }
@@ -224,9 +241,9 @@ abstract class Cases {
     /** Polls until what came is enough. */
     static <K, V> List<ConsumerRecord<K, V>> collect(Consumer<K, V> c, String what, Predicate<List<ConsumerRecord<K, V>>> enough) {
         List<ConsumerRecord<K, V>> all = new ArrayList<>();
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(40);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(WAIT_S);
         while (!enough.test(all)) {
-            check(System.nanoTime() < end, "not within 40 s: " + what);
+            check(System.nanoTime() < end, "not within " + WAIT_S + " s: " + what);
             c.poll(Duration.ofMillis(100)).forEach(all::add);
         }
         return all;

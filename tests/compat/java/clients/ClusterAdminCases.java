@@ -177,7 +177,7 @@ final class ClusterAdminCases extends Cases {
     private void clientInstanceId() throws Exception {
         try (KafkaProducer<String, String> p = producer("enable.metrics.push", true)) {
             // a broker that collects no client metrics may leave the API out: then there is no id
-            var id = p.clientInstanceId(Duration.ofSeconds(5));
+            var id = p.clientInstanceId(Duration.ofSeconds(60));
             check(id == null || !id.equals(org.apache.kafka.common.Uuid.ZERO_UUID), "" + id);
         }
     }

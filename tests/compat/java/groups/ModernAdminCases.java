@@ -5,7 +5,6 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.admin.ListConfigResourcesOptions;
@@ -140,11 +139,6 @@ final class ModernAdminCases extends ModernCases {
         Map<String, String> all = new HashMap<>();
         for (ConfigEntry e : get(admin.describeConfigs(List.of(r)).values().get(r)).entries()) all.put(e.name(), e.value() + " " + e.source());
         return all;
-    }
-
-    private void set(String g, String key, String value) throws Exception {
-        ConfigResource r = new ConfigResource(ConfigResource.Type.GROUP, g);
-        get(admin.incrementalAlterConfigs(Map.of(r, List.of(new AlterConfigOp(new ConfigEntry(key, value), value == null ? AlterConfigOp.OpType.DELETE : AlterConfigOp.OpType.SET)))).all());
     }
 
     private void configs() throws Exception {

@@ -3,6 +3,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
 import java.util.TreeSet;
@@ -10,18 +11,25 @@ import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.MemberDescription;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.StringDeserializer;
 
 /** What the cases of groups of the consumer protocol (KIP-848) share. */
 abstract class ModernCases extends Cases {
     ModernCases(String bootstrap, Admin admin) {
         super(bootstrap, admin);
+    }
+
+    @Override void settled(String name) throws Exception {
+        settledForGroups(name);
     }
 
     KafkaConsumer<String, String> modern(String group, Object... pairs) {
@@ -33,6 +41,20 @@ abstract class ModernCases extends Cases {
 
     ConsumerGroupDescription describe(String g) throws Exception {
         return get(admin.describeConsumerGroups(List.of(g)).describedGroups().get(g));
+    }
+
+    void set(String g, String key, String value) throws Exception {
+        ConfigResource r = new ConfigResource(ConfigResource.Type.GROUP, g);
+        get(admin.incrementalAlterConfigs(Map.of(r, List.of(new AlterConfigOp(new ConfigEntry(key, value), value == null ? AlterConfigOp.OpType.DELETE : AlterConfigOp.OpType.SET)))).all());
+    }
+
+    /** A name of a group whose members are given up so soon. All other groups' are not, however long a member stands still on a busy machine. */
+    String forgetful(int sessionTimeoutMs) throws Exception {
+        String g = unique("g"), key = "consumer.session.timeout.ms", value = String.valueOf(sessionTimeoutMs);
+        set(g, key, value);
+        ConfigResource r = new ConfigResource(ConfigResource.Type.GROUP, g);
+        eventually("the session time-out is set", () -> get(admin.describeConfigs(List.of(r)).values().get(r)).get(key).value().equals(value));
+        return g;
     }
 
     Set<TopicPartition> partitions(String topic, int n) {
@@ -85,7 +107,7 @@ abstract class ModernCases extends Cases {
 
         private void commit() {
             try {
-                consumer.commitSync(Duration.ofSeconds(5));
+                consumer.commitSync(Duration.ofSeconds(CALL_S));
             } catch (org.apache.kafka.common.KafkaException e) {
                 // It is read again.
             }
@@ -122,8 +144,8 @@ abstract class ModernCases extends Cases {
 
         @Override public void close() throws Exception {
             stopped = true;
-            thread.join(20_000);
-            check(!thread.isAlive(), "a member closes within 20 s");
+            thread.join(CALL_S * 1000L);
+            check(!thread.isAlive(), "a member closes within " + CALL_S + " s");
         }
     }
 

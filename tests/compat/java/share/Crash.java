@@ -12,7 +12,7 @@ public final class Crash {
         c.subscribe(List.of(args[2]));
         int n = 0;
         // A second poll would accept what the first one gave: take all at once, or die all the same.
-        for (long end = System.nanoTime() + 30_000_000_000L; n == 0 && System.nanoTime() < end;) n += c.poll(Duration.ofMillis(500)).count();
+        for (long end = System.nanoTime() + 60_000_000_000L; n == 0 && System.nanoTime() < end;) n += c.poll(Duration.ofMillis(500)).count();
         System.out.println("HELD");
         System.out.flush();
         Runtime.getRuntime().halt(1);

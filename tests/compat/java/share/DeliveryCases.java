@@ -129,9 +129,9 @@ final class DeliveryCases extends ShareCases {
             c.subscribe(List.of(t));
             Map<String, Integer> times = new TreeMap<>();
             Set<String> over = new HashSet<>();
-            long end = System.nanoTime() + 30_000_000_000L;
+            long end = System.nanoTime() + WAIT_S * 1_000_000_000L;
             while (over.size() < 30) {
-                check(System.nanoTime() < end, "within 30 s: " + over.size());
+                check(System.nanoTime() < end, "within " + WAIT_S + " s: " + over.size());
                 for (ConsumerRecord<String, String> r : c.poll(Duration.ofMillis(200))) {
                     int n = times.merge(r.value(), 1, Integer::sum), i = Integer.parseInt(r.value().substring(1));
                     checkEquals((short) n, r.deliveryCount().orElseThrow());
@@ -149,14 +149,16 @@ final class DeliveryCases extends ShareCases {
     }
 
     private void renew() throws Exception {
-        String t = topic(1), g = group("share.record.lock.duration.ms", "2000");
+        // Longer than a process on a busy machine stands still: a lock that is renewed does not expire.
+        int lockMs = 12_000;
+        String t = topic(1), g = group("share.record.lock.duration.ms", String.valueOf(lockMs));
         fill(t, 0, 1);
         try (ShareConsumer<String, String> c = explicit(g); ShareConsumer<String, String> other = explicit(g)) {
             c.subscribe(List.of(t));
             other.subscribe(List.of(t));
             ConsumerRecord<String, String> r = until(c, vs(0, 1)).get(0);
-            checkEquals(2000, c.acquisitionLockTimeoutMs().orElse(0));
-            for (int i = 0; i < 5; i++) { // 4 s in all
+            checkEquals(lockMs, c.acquisitionLockTimeoutMs().orElse(0));
+            for (long end = System.nanoTime() + lockMs * 1_500_000L; System.nanoTime() < end;) { // more than the lock lasts
                 c.acknowledge(r, AcknowledgeType.RENEW);
                 check(c.commitSync().values().stream().allMatch(java.util.Optional::isEmpty), "renewed");
                 r = until(c, vs(0, 1)).get(0); // it is handed out again, without a new delivery
@@ -174,12 +176,13 @@ final class DeliveryCases extends ShareCases {
         String t = topic(1), g = group("share.record.lock.duration.ms", "1500");
         fill(t, 0, 2);
         try (ShareConsumer<String, String> c = explicit(g); ShareConsumer<String, String> other = explicit(g)) {
+            long began = System.nanoTime();
             c.subscribe(List.of(t));
             List<ConsumerRecord<String, String>> held = until(c, vs(0, 2));
+            set(g, "share.record.lock.duration.ms", "60000"); // of the locks to come: the other one's shall not expire
             other.subscribe(List.of(t));
-            long began = System.nanoTime();
             var got = until(other, vs(0, 2));
-            check((System.nanoTime() - began) / 1e9 > 0.5, "not before the lock expires");
+            check((System.nanoTime() - began) / 1e9 > 1.4, "not before the lock expires");
             for (ConsumerRecord<String, String> r : held) c.acknowledge(r);
             check(c.commitSync().values().stream().allMatch(java.util.Optional::isPresent), "an acknowledgement that comes too late is refused");
             for (ConsumerRecord<String, String> r : got) {
@@ -192,7 +195,7 @@ final class DeliveryCases extends ShareCases {
     }
 
     private void close() throws Exception {
-        String t = topic(1), g = group("share.record.lock.duration.ms", "30000");
+        String t = topic(1), g = group("share.record.lock.duration.ms", "60000"); // longer than they are awaited
         fill(t, 0, 4);
         try (ShareConsumer<String, String> c = explicit(g)) {
             c.subscribe(List.of(t));
@@ -200,15 +203,14 @@ final class DeliveryCases extends ShareCases {
         }
         try (ShareConsumer<String, String> c = share(g)) {
             c.subscribe(List.of(t));
-            long began = System.nanoTime();
             until(c, vs(0, 4));
-            check((System.nanoTime() - began) / 1e9 < 15, "at once");
         }
     }
 
     /** A process that dies with records in its hands: another one gets them. */
     private void crash() throws Exception {
-        String t = topic(2), g = group("share.record.lock.duration.ms", "2000");
+        // The dead one is given up soon, but not who is only slow on a busy machine.
+        String t = topic(2), g = group("share.record.lock.duration.ms", "12000", "share.session.timeout.ms", "12000");
         fill(t, 0, 0, 10);
         fill(t, 1, 10, 10);
         Process dies = new ProcessBuilder(ProcessHandle.current().info().command().orElse("java"), "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"), "Crash", bootstrap, g, t)
@@ -304,7 +306,7 @@ final class DeliveryCases extends ShareCases {
         });
         eventually("all", () -> seen.size() == sent[0]);
         stop[0] = true;
-        for (Thread th : all) th.join(20_000);
+        for (Thread th : all) th.join(CALL_S * 1000L);
         check(seen.values().stream().allMatch(n -> n == 1), "each once");
     }
 
@@ -340,10 +342,22 @@ final class DeliveryCases extends ShareCases {
                 return get(admin.listGroups(org.apache.kafka.clients.admin.ListGroupsOptions.forShareGroups()).all()).stream().anyMatch(x -> x.groupId().equals(g))
                     && get(admin.describeShareGroups(List.of(g)).describedGroups().get(g)).members().stream().anyMatch(m -> !m.assignment().topicPartitions().isEmpty());
             });
-            quiet(c);
-            quiet(c);
-            fill(t, 0, 5, 2);
-            checkEquals(List.of("v5", "v6"), values(until(c, vs(5, 7))));
+            // When the broker has looked for the end of the log cannot be seen; but what was there before does not come, and from the first record on that comes all do.
+            int[] sent = {5};
+            List<String> got = new ArrayList<>();
+            eventually("something new", () -> {
+                fill(t, 0, sent[0]++, 1);
+                c.poll(Duration.ofMillis(200)).forEach(r -> got.add(r.value()));
+                return !got.isEmpty();
+            });
+            fill(t, 0, sent[0], 2);
+            eventually("the last", () -> {
+                c.poll(Duration.ofMillis(200)).forEach(r -> got.add(r.value()));
+                return got.contains("v" + (sent[0] + 1));
+            });
+            int first = Integer.parseInt(got.get(0).substring(1));
+            check(first >= 5, "what was there before: " + got);
+            checkEquals(numbered("v", first, sent[0] + 2), got);
         }
     }
 
@@ -391,7 +405,7 @@ final class DeliveryCases extends ShareCases {
             c.subscribe(List.of(t));
             for (long offset = 0; offset < 2; offset++) {
                 var e = checkThrows(org.apache.kafka.common.errors.RecordDeserializationException.class, () -> {
-                    for (int i = 0; i < 100; i++) c.poll(Duration.ofMillis(200));
+                    for (long end = System.nanoTime() + WAIT_S * 1_000_000_000L; System.nanoTime() < end;) c.poll(Duration.ofMillis(200));
                     return "nothing";
                 });
                 checkEquals(offset, e.offset());
@@ -464,16 +478,16 @@ final class DeliveryCases extends ShareCases {
 
     /** What was accepted does not come again; what was held may, and nothing is left out. */
     private void outage(Body outage) throws Exception {
-        String t = topic(1), g = group("share.record.lock.duration.ms", "2000");
+        String t = topic(1), g = group("share.record.lock.duration.ms", "12000");
         fill(t, 0, 30);
         try (ShareConsumer<String, String> c = explicit(g, "max.poll.records", 5, "share.acquire.mode", "record_limit", "reconnect.backoff.max.ms", 200)) {
             c.subscribe(List.of(t));
             Set<String> accepted = new HashSet<>();
             AtomicInteger twice = new AtomicInteger();
             boolean[] out = {false};
-            long end = System.nanoTime() + 45_000_000_000L;
+            long end = System.nanoTime() + 2 * WAIT_S * 1_000_000_000L;
             while (accepted.size() < 30) {
-                check(System.nanoTime() < end, "within 45 s: " + accepted.size());
+                check(System.nanoTime() < end, "within " + 2 * WAIT_S + " s: " + accepted.size());
                 List<ConsumerRecord<String, String>> batch = new ArrayList<>();
                 c.poll(Duration.ofMillis(200)).forEach(batch::add);
                 Map<Long, String> byOffset = new HashMap<>();
@@ -486,7 +500,7 @@ final class DeliveryCases extends ShareCases {
                     out[0] = true;
                     outage.run(); // with acknowledgements under way
                 }
-                if (!batch.isEmpty() && c.commitSync(Duration.ofSeconds(10)).values().stream().allMatch(java.util.Optional::isEmpty)) accepted.addAll(byOffset.values());
+                if (!batch.isEmpty() && c.commitSync(Duration.ofSeconds(CALL_S)).values().stream().allMatch(java.util.Optional::isEmpty)) accepted.addAll(byOffset.values());
             }
             checkEquals(0, twice.get());
         }

@@ -57,7 +57,8 @@ final class ShareAdminCases extends ShareCases {
             c.subscribe(List.of(t));
             eventually("it has an assignment", () -> {
                 c.poll(java.time.Duration.ofMillis(100));
-                return is(g) && describe(g).groupState() == GroupState.STABLE && !describe(g).members().isEmpty() && !describe(g).members().iterator().next().assignment().topicPartitions().isEmpty();
+                return is(g) && describe(g).groupState() == GroupState.STABLE && !describe(g).members().isEmpty()
+                    && describe(g).members().iterator().next().assignment().topicPartitions().size() == 2;
             });
             var m = describe(g).members().iterator().next();
             checkEquals("somebody", m.clientId());

@@ -20,8 +20,15 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 
 /** What the cases of share groups (KIP-932) share. */
 abstract class ShareCases extends Cases {
+    /** How long records are awaited: less than the lock of {@link DeliveryCases}.close lasts. */
+    static final int RECORDS_S = 45;
+
     ShareCases(String bootstrap, Admin admin) {
         super(bootstrap, admin);
+    }
+
+    @Override void settled(String name) throws Exception {
+        settledForGroups(name);
     }
 
     ShareConsumer<String, String> share(String group, Object... pairs) {
@@ -55,9 +62,9 @@ abstract class ShareCases extends Cases {
     /** Polls once until something comes. */
     static List<ConsumerRecord<String, String>> some(ShareConsumer<String, String> c) {
         List<ConsumerRecord<String, String>> got = new ArrayList<>();
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(RECORDS_S);
         while (got.isEmpty()) {
-            check(System.nanoTime() < end, "nothing within 30 s");
+            check(System.nanoTime() < end, "nothing within " + RECORDS_S + " s");
             c.poll(Duration.ofMillis(200)).forEach(got::add);
         }
         return got;
@@ -67,9 +74,9 @@ abstract class ShareCases extends Cases {
     static List<ConsumerRecord<String, String>> until(ShareConsumer<String, String> c, Set<String> values) {
         List<ConsumerRecord<String, String>> got = new ArrayList<>();
         Set<String> left = new HashSet<>(values);
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(RECORDS_S);
         while (!left.isEmpty()) {
-            check(System.nanoTime() < end, "not within 30 s: " + left.size() + " of " + values.size());
+            check(System.nanoTime() < end, "not within " + RECORDS_S + " s: " + left.size() + " of " + values.size());
             c.poll(Duration.ofMillis(200)).forEach(r -> {
                 got.add(r);
                 left.remove(r.value());

@@ -43,23 +43,23 @@ final class CommitCases extends TransactionCases {
             p.commitTransaction();
         }
         for (String level : List.of(COMMITTED, UNCOMMITTED)) {
-            checkEquals(numbered("a", 0, 3), read(level, 0, tp(t, 0)));
-            checkEquals(numbered("b", 0, 2), read(level, 0, tp(t, 1)));
+            sees(numbered("a", 0, 3), () -> read(level, 0, tp(t, 0)));
+            sees(numbered("b", 0, 2), () -> read(level, 0, tp(t, 1)));
         }
-        checkEquals(4L, end(IsolationLevel.READ_UNCOMMITTED, tp(t, 0))); // the marker has an offset too
-        checkEquals(4L, end(IsolationLevel.READ_COMMITTED, tp(t, 0)));
+        sees(4L, () -> end(IsolationLevel.READ_UNCOMMITTED, tp(t, 0))); // the marker has an offset too
+        sees(4L, () -> end(IsolationLevel.READ_COMMITTED, tp(t, 0)));
     }
 
     private void abort() throws Exception {
         String t = topic(1);
         try (KafkaProducer<String, String> p = transactional(unique("x"))) {
             transaction(p, t, 0, "a", 3, false);
+            sees(4L, () -> end(IsolationLevel.READ_COMMITTED, tp(t, 0)));
             checkEquals(List.of(), read(COMMITTED, t));
             checkEquals(numbered("a", 0, 3), read(UNCOMMITTED, t));
-            checkEquals(4L, end(IsolationLevel.READ_COMMITTED, tp(t, 0)));
             transaction(p, t, 0, "b", 2, true);
         }
-        checkEquals(numbered("b", 0, 2), read(COMMITTED, t));
+        sees(numbered("b", 0, 2), () -> read(COMMITTED, t));
         checkEquals(List.of("a0", "a1", "a2", "b0", "b1"), read(UNCOMMITTED, t));
     }
 
@@ -83,7 +83,7 @@ final class CommitCases extends TransactionCases {
             checkEquals(2L, get(admin.listOffsets(map(tp(t, 0), OffsetSpec.latest()), new org.apache.kafka.clients.admin.ListOffsetsOptions(IsolationLevel.READ_COMMITTED)).partitionResult(tp(t, 0))).offset());
             p.commitTransaction();
         }
-        checkEquals(List.of("v0", "v1", "a0", "a1", "a2", "v5"), read(COMMITTED, t));
+        sees(List.of("v0", "v1", "a0", "a1", "a2", "v5"), () -> read(COMMITTED, t));
     }
 
     private void interleaved() throws Exception {
@@ -99,14 +99,14 @@ final class CommitCases extends TransactionCases {
             two.commitTransaction();
             checkEquals(List.of(), read(COMMITTED, t)); // the first one is open still
             one.abortTransaction();
-            checkEquals(List.of("b0", "b1"), read(COMMITTED, t));
+            sees(List.of("b0", "b1"), () -> read(COMMITTED, t));
             two.beginTransaction();
             send(two, t, 0, "e", 1);
             send(three, t, 0, "f", 1);
             two.abortTransaction();
             three.commitTransaction();
         }
-        checkEquals(List.of("b0", "b1", "c0", "c1", "f0"), read(COMMITTED, t));
+        sees(List.of("b0", "b1", "c0", "c1", "f0"), () -> read(COMMITTED, t));
         checkEquals(List.of("a0", "a1", "b0", "b1", "c0", "c1", "d0", "e0", "f0"), read(UNCOMMITTED, t));
     }
 
@@ -128,9 +128,8 @@ final class CommitCases extends TransactionCases {
         }
         List<String> expected = new ArrayList<>();
         for (int round = 0; round < 4; round += 2) for (int i = 0; i < 5 * n; i++) expected.add(round + ":" + i);
-        List<String> got = read(COMMITTED, 0, all);
-        checkEquals(expected.size(), got.size());
-        checkEquals(new TreeSet<>(expected), new TreeSet<>(got));
+        sees(expected.size(), () -> read(COMMITTED, 0, all).size());
+        checkEquals(new TreeSet<>(expected), new TreeSet<>(read(COMMITTED, 0, all)));
         checkEquals(20 * n, read(UNCOMMITTED, 0, all).size());
     }
 
@@ -145,7 +144,10 @@ final class CommitCases extends TransactionCases {
                 at.add("");
             }
         }
-        for (int from = 0; from < at.size(); from += 5) checkEquals(at.subList(from, at.size()).stream().filter(v -> !v.isEmpty()).toList(), read(COMMITTED, from, tp(t, 0)));
+        for (int i = 0; i < at.size(); i += 5) {
+            int from = i;
+            sees(at.subList(from, at.size()).stream().filter(v -> !v.isEmpty()).toList(), () -> read(COMMITTED, from, tp(t, 0)));
+        }
     }
 
     private void codecs() throws Exception {
@@ -157,7 +159,7 @@ final class CommitCases extends TransactionCases {
                 transaction(p, t, 0, codec + "-", 40, true);
                 expected.addAll(numbered(codec + "-", 0, 40));
             }
-        checkEquals(expected, read(COMMITTED, t));
+        sees(expected, () -> read(COMMITTED, t));
         checkEquals(400, read(UNCOMMITTED, t).size());
     }
 
@@ -172,8 +174,8 @@ final class CommitCases extends TransactionCases {
             p.beginTransaction();
             p.commitTransaction();
         }
-        checkEquals(2L, end(IsolationLevel.READ_UNCOMMITTED, tp(t, 0)));
-        checkEquals(List.of("a0"), read(COMMITTED, t));
+        sees(2L, () -> end(IsolationLevel.READ_UNCOMMITTED, tp(t, 0)));
+        sees(List.of("a0"), () -> read(COMMITTED, t));
     }
 
     private void unsent() throws Exception {
@@ -186,8 +188,10 @@ final class CommitCases extends TransactionCases {
             p.send(new ProducerRecord<>(t, 0, null, "b0"));
             p.commitTransaction();
         }
-        checkEquals(List.of("b0"), read(COMMITTED, t));
-        checkEquals(List.of("b0"), read(UNCOMMITTED, t));
+        sees(List.of("b0"), () -> read(COMMITTED, t));
+        // A sender that is about to look at its batches takes an abort for a reason to send them (RecordAccumulator.ready), before it drops what is left.
+        List<String> written = read(UNCOMMITTED, t);
+        check(written.equals(List.of("b0")) || written.equals(List.of("a0", "a1", "a2", "b0")), "written: " + written);
     }
 
     private void tooLarge() throws Exception {
@@ -196,6 +200,7 @@ final class CommitCases extends TransactionCases {
             p.beginTransaction();
             send(p, t, 0, "a", 1);
             checkThrows(RecordTooLargeException.class, () -> get(p.send(new ProducerRecord<>(t, 0, null, "x".repeat(5000)))));
+            awaitError(p);
             checkThrows(Exception.class, () -> {
                 p.commitTransaction();
                 return "a commit";
@@ -203,7 +208,7 @@ final class CommitCases extends TransactionCases {
             p.abortTransaction();
             transaction(p, t, 0, "b", 1, true);
         }
-        checkEquals(List.of("b0"), read(COMMITTED, t));
+        sees(List.of("b0"), () -> read(COMMITTED, t));
     }
 
     private void topicDeleted() throws Exception {
@@ -215,10 +220,10 @@ final class CommitCases extends TransactionCases {
             get(admin.deleteTopics(List.of(t)).all());
             eventually("it is gone", () -> !get(admin.listTopics().names()).contains(t));
             p.commitTransaction();
-            checkEquals(List.of("b0"), read(COMMITTED, u));
+            sees(List.of("b0"), () -> read(COMMITTED, u));
             transaction(p, u, 0, "c", 1, true);
         }
-        checkEquals(List.of("b0", "c0"), read(COMMITTED, u));
+        sees(List.of("b0", "c0"), () -> read(COMMITTED, u));
     }
 
     private void partitionsAdded() throws Exception {
@@ -231,8 +236,8 @@ final class CommitCases extends TransactionCases {
             send(p, t, 2, "b", 1);
             p.commitTransaction();
         }
-        checkEquals(List.of("a0"), read(COMMITTED, 0, tp(t, 0)));
-        checkEquals(List.of("b0"), read(COMMITTED, 0, tp(t, 2)));
+        sees(List.of("a0"), () -> read(COMMITTED, 0, tp(t, 0)));
+        sees(List.of("b0"), () -> read(COMMITTED, 0, tp(t, 2)));
     }
 
     private void segments() throws Exception {
@@ -249,23 +254,23 @@ final class CommitCases extends TransactionCases {
             send(q, t, 0, "r", 1);
             q.abortTransaction();
         }
-        checkEquals(expected, read(COMMITTED, t));
+        sees(expected, () -> read(COMMITTED, t));
         checkEquals(1202, read(UNCOMMITTED, t).size());
     }
 
     private void follows() throws Exception {
         String t = topic(1);
-        try (KafkaConsumer<String, String> c = consumer(null, "isolation.level", COMMITTED, "fetch.max.wait.ms", 5000); KafkaProducer<String, String> p = transactional(unique("x"))) {
+        // The fetch would wait longer than poll(c, 1) does.
+        try (KafkaConsumer<String, String> c = consumer(null, "isolation.level", COMMITTED, "fetch.max.wait.ms", 200_000, "request.timeout.ms", 250_000); KafkaProducer<String, String> p = transactional(unique("x"))) {
             c.assign(List.of(tp(t, 0)));
             c.seekToBeginning(List.of(tp(t, 0)));
             for (int i = 0; i < 3; i++) {
                 c.poll(java.time.Duration.ofMillis(100)); // a fetch that waits
                 transaction(p, t, 0, "away", 1, false);
                 transaction(p, t, 0, "a" + i + ":", 1, true);
-                long began = System.nanoTime();
                 checkEquals(List.of("a" + i + ":0"), values(poll(c, 1)));
-                check((System.nanoTime() - began) / 1e9 < 4, "a waiting fetch is answered when the transaction commits");
             }
+            c.close(java.time.Duration.ZERO); // another fetch is waiting
         }
     }
 
@@ -275,9 +280,9 @@ final class CommitCases extends TransactionCases {
             p.beginTransaction();
             send(p, t, 0, "a", 1);
             for (int i = 0; i < 5; i++) transaction(q, u, 0, i + ":", 1, true);
-            checkEquals(5, read(COMMITTED, u).size());
+            sees(5, () -> read(COMMITTED, u).size());
             p.commitTransaction();
         }
-        checkEquals(List.of("a0"), read(COMMITTED, t));
+        sees(List.of("a0"), () -> read(COMMITTED, t));
     }
 }

@@ -42,16 +42,16 @@ final class RestartCases extends TransactionCases {
             send(p, t, 1, "p-other-", 1);
             p.commitTransaction();
             q.abortTransaction();
-            checkEquals(List.of("p-before-0", "p-before-1"), read(COMMITTED, t)); // the open one began there
+            sees(List.of("p-before-0", "p-before-1"), () -> read(COMMITTED, t)); // the open one began there
             try (KafkaProducer<String, String> successor = transactional(gone)) {
-                checkEquals(List.of("p-before-0", "p-before-1", "p-after-0"), read(COMMITTED, t));
-                checkEquals(List.of("p-other-0"), read(COMMITTED, 0, tp(t, 1)));
+                sees(List.of("p-before-0", "p-before-1", "p-after-0"), () -> read(COMMITTED, t));
+                sees(List.of("p-other-0"), () -> read(COMMITTED, 0, tp(t, 1)));
                 FencingCases.checkFenced(r::commitTransaction);
                 transaction(p, t, 0, "next-", 1, true);
                 transaction(successor, t, 0, "last-", 1, true);
             }
         }
-        checkEquals(List.of("p-before-0", "p-before-1", "p-after-0", "next-0", "last-0"), read(COMMITTED, t));
+        sees(List.of("p-before-0", "p-before-1", "p-after-0", "next-0", "last-0"), () -> read(COMMITTED, t));
         checkEquals(9, read(UNCOMMITTED, t).size());
     }
 
@@ -64,13 +64,13 @@ final class RestartCases extends TransactionCases {
             p.sendOffsetsToTransaction(map(tp(t, 0), new OffsetAndMetadata(7)), new ConsumerGroupMetadata(g));
             p.sendOffsetsToTransaction(map(tp(t, 0), new OffsetAndMetadata(8)), new ConsumerGroupMetadata(h));
             control.killAndStart();
-            eventually("the group is there", () -> get(admin.listConsumerGroupOffsets(g).partitionsToOffsetAndMetadata()).get(tp(t, 0)).offset() == 3);
+            eventually("the group is there", () -> new OffsetAndMetadata(3).equals(get(admin.listConsumerGroupOffsets(g).partitionsToOffsetAndMetadata()).get(tp(t, 0))));
             checkThrows(TimeoutException.class, () -> c.committed(Set.of(tp(t, 0)), Duration.ofMillis(700)));
             p.commitTransaction();
-            checkEquals(7L, c.committed(Set.of(tp(t, 0)), Duration.ofSeconds(20)).get(tp(t, 0)).offset());
-            eventually("the other group", () -> get(admin.listConsumerGroupOffsets(h).partitionsToOffsetAndMetadata()).get(tp(t, 0)).offset() == 8);
+            checkEquals(7L, c.committed(Set.of(tp(t, 0)), Duration.ofSeconds(60)).get(tp(t, 0)).offset());
+            eventually("the other group", () -> new OffsetAndMetadata(8).equals(get(admin.listConsumerGroupOffsets(h).partitionsToOffsetAndMetadata()).get(tp(t, 0))));
             control.killAndStart();
-            checkEquals(7L, c.committed(Set.of(tp(t, 0)), Duration.ofSeconds(20)).get(tp(t, 0)).offset());
+            checkEquals(7L, c.committed(Set.of(tp(t, 0)), Duration.ofSeconds(60)).get(tp(t, 0)).offset());
         }
     }
 
@@ -88,16 +88,16 @@ final class RestartCases extends TransactionCases {
                 Thread.sleep(300);
                 check(!end.isDone(), "it cannot be over");
                 control.ask("start");
-                end.get(30, TimeUnit.SECONDS);
+                end.get(CALL_S, TimeUnit.SECONDS);
             }
             transaction(p, t, 0, "on-", 1, true);
         }
-        checkEquals(List.of("true-0", "true-1", "on-0"), read(COMMITTED, t));
+        sees(List.of("true-0", "true-1", "on-0"), () -> read(COMMITTED, t));
     }
 
     private void timeout() throws Exception {
         String t = topic(1), x = unique("x");
-        try (KafkaProducer<String, String> p = transactional(x, "transaction.timeout.ms", 2000)) {
+        try (KafkaProducer<String, String> p = transactional(x, "transaction.timeout.ms", FencingCases.TIMEOUT_MS)) {
             p.beginTransaction();
             send(p, t, 0, "a", 1);
             control.killAndStart();

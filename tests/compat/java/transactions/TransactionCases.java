@@ -1,6 +1,7 @@
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
@@ -54,6 +55,19 @@ abstract class TransactionCases extends Cases {
         else p.abortTransaction();
     }
 
+    /**
+     * Waits until the transaction knows of the record that failed. The record's future ends before that (Sender.failBatch), and a commit asked in between may wait
+     * for ever. No public method tells, so Kafka's own are asked.
+     */
+    static void awaitError(KafkaProducer<?, ?> p) throws Exception {
+        var manager = KafkaProducer.class.getDeclaredField("transactionManager");
+        manager.setAccessible(true);
+        Object transaction = manager.get(p);
+        var hasError = transaction.getClass().getDeclaredMethod("hasError");
+        hasError.setAccessible(true);
+        eventually("the transaction knows of its record's failure", () -> (boolean) hasError.invoke(transaction));
+    }
+
     /** Everything from `from` to the end as this isolation level sees it. */
     List<String> read(String isolation, long from, TopicPartition... partitions) {
         try (KafkaConsumer<String, String> c = consumer(null, "isolation.level", isolation)) {
@@ -62,9 +76,9 @@ abstract class TransactionCases extends Cases {
             var ends = c.endOffsets(all);
             for (TopicPartition p : all) c.seek(p, from);
             List<ConsumerRecord<String, String>> got = new ArrayList<>();
-            long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+            long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(WAIT_S);
             while (all.stream().anyMatch(p -> c.position(p) < ends.get(p))) {
-                check(System.nanoTime() < until, "not read to " + ends + " within 30 s, but to " + all.stream().map(c::position).toList());
+                check(System.nanoTime() < until, "not read to " + ends + " within " + WAIT_S + " s, but to " + all.stream().map(c::position).toList());
                 c.poll(Duration.ofMillis(200)).forEach(got::add);
             }
             return values(got);
@@ -73,6 +87,14 @@ abstract class TransactionCases extends Cases {
 
     List<String> read(String isolation, String topic) {
         return read(isolation, 0, tp(topic, 0));
+    }
+
+    /** The answer to a commit or an abort comes before its markers are written; what can be seen of it comes a moment later. */
+    static void sees(Object expected, Callable<?> look) throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(WAIT_S);
+        Object seen = look.call();
+        for (; !expected.equals(seen) && System.nanoTime() < end; seen = look.call()) Thread.sleep(20);
+        checkEquals(expected, seen);
     }
 
     long end(IsolationLevel level, TopicPartition p) throws Exception {

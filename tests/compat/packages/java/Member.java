@@ -37,7 +37,7 @@ public final class Member {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             stopped = true;
             try {
-                main.join(20_000);
+                main.join(60_000);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
@@ -77,7 +77,7 @@ public final class Member {
                     next.forEach((t, o) -> say("C", t.partition(), o.offset(), 0));
                     out.flush();
                     try {
-                        c.commitSync(next, Duration.ofSeconds(5));
+                        c.commitSync(next, Duration.ofSeconds(60));
                         next.forEach((t, o) -> say("A", t.partition(), o.offset(), 0));
                     } catch (KafkaException e) {
                         System.err.println("commit: " + e);

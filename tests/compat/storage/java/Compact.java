@@ -32,7 +32,7 @@ public final class Compact {
     private static final int ROUNDS = 5;
     /** More than half of the log lies in segments that are full. */
     private static final int VALUE_BYTES = 2500;
-    private static final long PATIENCE_MS = 120_000;
+    private static final long PATIENCE_MS = 300_000;
 
     public static void main(String[] args) throws Exception {
         if (args[1].equals("make")) {
@@ -40,7 +40,7 @@ public final class Compact {
                 for (String codec : CODECS) {
                     Map<String, String> configs = Map.of("cleanup.policy", "compact", "min.cleanable.dirty.ratio", "0.01", "segment.bytes", "1048576");
                     NewTopic topic = new NewTopic("compacted-" + codec, 1, (short) 1).configs(configs);
-                    admin.createTopics(List.of(topic)).all().get(30, TimeUnit.SECONDS);
+                    admin.createTopics(List.of(topic)).all().get(60, TimeUnit.SECONDS);
                 }
             }
             for (String codec : CODECS) produce(args[0], codec);

@@ -62,8 +62,8 @@ public final class World {
     }
 
     private static void topic(String name, int partitions, Map<String, String> configs) throws Exception {
-        admin.createTopics(List.of(new NewTopic(name, partitions, (short) 1).configs(configs))).all().get(30, TimeUnit.SECONDS);
-        while (!admin.listTopics().names().get(30, TimeUnit.SECONDS).contains(name)) Thread.sleep(20);
+        admin.createTopics(List.of(new NewTopic(name, partitions, (short) 1).configs(configs))).all().get(60, TimeUnit.SECONDS);
+        while (!admin.listTopics().names().get(60, TimeUnit.SECONDS).contains(name)) Thread.sleep(20);
     }
 
     private static void make() throws Exception {
@@ -78,9 +78,9 @@ public final class World {
         produce("start-moved", 0, "none", 600, 3000, 7);
         get(admin.deleteRecords(Map.of(new TopicPartition("start-moved", 0), RecordsToDelete.beforeOffset(777))).lowWatermarks().get(new TopicPartition("start-moved", 0)).toCompletionStage().toCompletableFuture());
         produce("gone", 0, "none", 10, 100, 8);
-        admin.deleteTopics(List.of("gone")).all().get(30, TimeUnit.SECONDS);
+        admin.deleteTopics(List.of("gone")).all().get(60, TimeUnit.SECONDS);
         admin.incrementalAlterConfigs(Map.of(new ConfigResource(ConfigResource.Type.TOPIC, "empty"), List.<AlterConfigOp>of(new AlterConfigOp(new ConfigEntry("max.message.bytes", "123456"), AlterConfigOp.OpType.SET)),
-            new ConfigResource(ConfigResource.Type.BROKER, ""), List.of(new AlterConfigOp(new ConfigEntry("log.cleaner.threads", "2"), AlterConfigOp.OpType.SET)))).all().get(30, TimeUnit.SECONDS);
+            new ConfigResource(ConfigResource.Type.BROKER, ""), List.of(new AlterConfigOp(new ConfigEntry("log.cleaner.threads", "2"), AlterConfigOp.OpType.SET)))).all().get(60, TimeUnit.SECONDS);
         for (String group : List.of("group-one", "group-two", "grüppe")) commit(group);
     }
 
@@ -151,25 +151,25 @@ public final class World {
     }
 
     private static void describe() throws Exception {
-        System.out.println("cluster " + admin.describeCluster().clusterId().get(30, TimeUnit.SECONDS));
-        Collection<String> names = new TreeSet<>(admin.listTopics().names().get(30, TimeUnit.SECONDS));
-        Map<String, TopicDescription> topics = admin.describeTopics(names).allTopicNames().get(30, TimeUnit.SECONDS);
+        System.out.println("cluster " + admin.describeCluster().clusterId().get(60, TimeUnit.SECONDS));
+        Collection<String> names = new TreeSet<>(admin.listTopics().names().get(60, TimeUnit.SECONDS));
+        Map<String, TopicDescription> topics = admin.describeTopics(names).allTopicNames().get(60, TimeUnit.SECONDS);
         for (String name : names) {
             TopicDescription d = topics.get(name);
             System.out.println("topic " + name + " " + d.topicId() + " " + d.partitions().size());
             ConfigResource r = new ConfigResource(ConfigResource.Type.TOPIC, name);
             Map<String, String> own = new TreeMap<>();
-            admin.describeConfigs(List.of(r)).all().get(30, TimeUnit.SECONDS).get(r).entries().stream().filter(e -> e.source() == ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG).forEach(e -> own.put(e.name(), e.value()));
+            admin.describeConfigs(List.of(r)).all().get(60, TimeUnit.SECONDS).get(r).entries().stream().filter(e -> e.source() == ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG).forEach(e -> own.put(e.name(), e.value()));
             System.out.println("config " + name + " " + own);
             for (int p = 0; p < d.partitions().size(); p++) partition(new TopicPartition(name, p));
         }
         ConfigResource all = new ConfigResource(ConfigResource.Type.BROKER, "");
         Map<String, String> broker = new TreeMap<>();
-        admin.describeConfigs(List.of(all)).all().get(30, TimeUnit.SECONDS).get(all).entries().forEach(e -> broker.put(e.name(), e.value()));
+        admin.describeConfigs(List.of(all)).all().get(60, TimeUnit.SECONDS).get(all).entries().forEach(e -> broker.put(e.name(), e.value()));
         System.out.println("broker default " + broker);
         Map<String, String> groups = new TreeMap<>();
-        for (var g : admin.listGroups().all().get(30, TimeUnit.SECONDS))
-            groups.put(g.groupId(), new TreeMap<>(toStrings(admin.listConsumerGroupOffsets(g.groupId()).partitionsToOffsetAndMetadata().get(30, TimeUnit.SECONDS))).toString() + " " + g.groupState().orElse(null) + " " + g.protocol());
+        for (var g : admin.listGroups().all().get(60, TimeUnit.SECONDS))
+            groups.put(g.groupId(), new TreeMap<>(toStrings(admin.listConsumerGroupOffsets(g.groupId()).partitionsToOffsetAndMetadata().get(60, TimeUnit.SECONDS))).toString() + " " + g.groupState().orElse(null) + " " + g.protocol());
         groups.forEach((g, o) -> System.out.println("group " + g + " " + o));
     }
 
@@ -181,7 +181,7 @@ public final class World {
 
     private static void partition(TopicPartition t) throws Exception {
         Map<String, String> producers = new TreeMap<>();
-        admin.describeProducers(List.of(t)).partitionResult(t).get(30, TimeUnit.SECONDS).activeProducers()
+        admin.describeProducers(List.of(t)).partitionResult(t).get(60, TimeUnit.SECONDS).activeProducers()
             .forEach(s -> producers.put(s.producerId() + "", s.producerEpoch() + "/" + s.lastSequence()));
         System.out.println("producers " + t + " " + producers);
         try (KafkaConsumer<byte[], byte[]> c = consumer(null)) {
@@ -189,7 +189,7 @@ public final class World {
             System.out.println("offsets " + t + " " + begin + " " + end);
             c.assign(List.of(t));
             c.seekToBeginning(List.of(t));
-            long patience = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+            long patience = System.nanoTime() + TimeUnit.SECONDS.toNanos(180);
             TreeSet<Long> times = new TreeSet<>();
             while (c.position(t) < end) {
                 ConsumerRecords<byte[], byte[]> batch = c.poll(Duration.ofMillis(500));

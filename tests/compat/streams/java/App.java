@@ -43,7 +43,7 @@ public final class App {
         app.orders = app.start("orders", args[3], Topologies.orders());
         app.serve();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            boolean closed = app.words.close(Duration.ofSeconds(30)) & app.orders.close(Duration.ofSeconds(30));
+            boolean closed = app.words.close(Duration.ofSeconds(90)) & app.orders.close(Duration.ofSeconds(90));
             System.out.println(closed ? "CLOSED" : "NOT CLOSED");
             System.out.flush();
         }));
@@ -71,9 +71,10 @@ public final class App {
         p.put("probing.rebalance.interval.ms", "60000");
         p.put("state.cleanup.delay.ms", "600000");
         p.put("consumer.auto.offset.reset", "earliest");
-        p.put("producer.transaction.timeout.ms", "3000");
+        // Who is dead must be given up, but not who stands still on a busy machine.
+        p.put("producer.transaction.timeout.ms", "10000");
         if (protocol.equals("classic")) {
-            p.put("consumer.session.timeout.ms", "3000");
+            p.put("consumer.session.timeout.ms", "10000");
             p.put("consumer.heartbeat.interval.ms", "500");
         }
         for (String client : List.of("consumer.", "producer.", "admin.", "")) {

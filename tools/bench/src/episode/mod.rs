@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | `footprint` | start; memory and CPU without load |
 //! | `connections` | memory of connections that do nothing |
+//! | `authorization` | thousands of topics and entries, against no authorizer |
 //! | `partitions` | creation, memory and throughput of many partitions |
 //! | `recovery` | a start after `kill -9` |
 
+mod authorization;
 mod connections;
 mod footprint;
 mod partitions;
@@ -37,9 +39,17 @@ pub trait Episode {
 
 /// All of them, in the order of the table.
 pub fn all(effort: &Effort) -> Vec<Box<dyn Episode>> {
+    use connections::Idle;
     vec![
         Box::new(footprint::Footprint { idle: effort.idle }),
-        Box::new(connections::Connections { count: effort.connections, idle: effort.idle }),
+        Box::new(connections::Connections { count: effort.connections, idle: effort.idle, of: Idle::Plain }),
+        Box::new(connections::Connections { count: effort.connections, idle: effort.idle, of: Idle::Tls }),
+        Box::new(connections::Connections {
+            count: effort.connections,
+            idle: effort.idle,
+            of: Idle::Strangers,
+        }),
+        Box::new(authorization::Authorization { topics: effort.partitions, slice: effort.slice }),
         Box::new(partitions::Partitions { count: effort.partitions, idle: effort.idle, slice: effort.slice }),
         Box::new(recovery::Recovery { bytes: effort.recovery_bytes }),
     ]

@@ -9,6 +9,7 @@ use ottla_protocol::records::{BatchIter, RecordBatch};
 use ottla_protocol::{Message, Reader, Records, Str};
 
 use super::Moved;
+use crate::secure::Door;
 use crate::topic::{TIMEOUT, check, end_offsets};
 use crate::wire::{Connection, frame};
 
@@ -29,8 +30,8 @@ pub struct Consumer {
 
 impl Consumer {
     /// At the end of each partition; it waits for more.
-    pub fn at_end(port: u16, topic: &str, partitions: usize) -> Result<Self> {
-        let mut connection = Connection::open(port, TIMEOUT)?;
+    pub fn at_end(door: impl Into<Door>, topic: &str, partitions: usize) -> Result<Self> {
+        let mut connection = Connection::open(door, TIMEOUT)?;
         let offsets = end_offsets(&mut connection, topic, partitions)?;
         Ok(Self { connection, topic: topic.into(), offsets, max_bytes: 1 << 20, wait_max_ms: WAIT_MAX_MS })
     }
@@ -87,8 +88,8 @@ impl Consumer {
 }
 
 /// Reads partition 0 of a topic from its beginning, again and again, for `time`. Counts whole batches.
-pub fn fetch(port: u16, topic: &str, max_bytes: i32, time: Duration) -> Result<Moved> {
-    let connection = Connection::open(port, TIMEOUT)?;
+pub fn fetch(door: impl Into<Door>, topic: &str, max_bytes: i32, time: Duration) -> Result<Moved> {
+    let connection = Connection::open(door, TIMEOUT)?;
     let mut consumer =
         Consumer { connection, topic: topic.into(), offsets: vec![0], max_bytes, wait_max_ms: 0 };
     let mut moved = Moved::default();

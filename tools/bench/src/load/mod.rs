@@ -9,6 +9,7 @@
 //! | `fixed_rate` | a producer that keeps to a timetable whatever the broker does, and a consumer behind it |
 //! | `steady` | thousands of producers that each send a record a second |
 //! | `reconnect` | connections, and nothing else |
+//! | `many_topics` | a producer that goes round thousands of topics |
 //! | `coordinator` | what clients of groups and of transactions ask first |
 //! | `transactions` | producers whose records count only when they are committed |
 //! | `groups` | members that share partitions out, and fetch nothing |
@@ -19,6 +20,7 @@ pub mod coordinator;
 pub mod fetch;
 pub mod fixed_rate;
 pub mod groups;
+pub mod many_topics;
 pub mod produce;
 pub mod reconnect;
 pub mod share;

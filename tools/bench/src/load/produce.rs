@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::Moved;
 use super::batch::{BatchKind, acknowledged, produce_frame};
 use crate::histogram::Histogram;
+use crate::secure::Door;
 use crate::topic::{self, Setting, TIMEOUT};
 use crate::wire::{Connection, set_correlation_id};
 
@@ -40,8 +41,8 @@ impl Produce {
     }
 
     /// Produces to partition 0 for `time`, but no more than `bytes_max`.
-    pub fn run(self, port: u16, topic: &str, time: Duration, bytes_max: u64) -> Result<Moved> {
-        self.pipeline(port, vec![self.prepared(topic, 0, 1)?], time, bytes_max)
+    pub fn run(self, door: impl Into<Door>, topic: &str, time: Duration, bytes_max: u64) -> Result<Moved> {
+        self.pipeline(door.into(), vec![self.prepared(topic, 0, 1)?], time, bytes_max)
     }
 
     /// Produces to all of `partitions` in turn, one batch for each of ten partitions in a request.
@@ -55,17 +56,17 @@ impl Produce {
     ) -> Result<Moved> {
         let firsts = (0..partitions).step_by(10);
         let requests = firsts.map(|first| self.prepared(topic, first, (partitions - first).min(10)));
-        self.pipeline(port, requests.collect::<Result<_>>()?, time, bytes_max)
+        self.pipeline(port.into(), requests.collect::<Result<_>>()?, time, bytes_max)
     }
 
     fn pipeline(
         self,
-        port: u16,
+        door: Door,
         mut requests: Vec<Prepared>,
         time: Duration,
         bytes_max: u64,
     ) -> Result<Moved> {
-        let mut connection = Connection::open(port, TIMEOUT)?;
+        let mut connection = Connection::open(door, TIMEOUT)?;
         let began = Instant::now();
         let (mut sent, mut moved) = (0_u64, Moved::default());
         let mut sent_bytes = 0;
@@ -95,13 +96,13 @@ impl Produce {
     /// a late one counts from when it was due.
     pub fn latencies(
         self,
-        port: u16,
+        door: impl Into<Door>,
         topic: &str,
         time: Duration,
         every: Duration,
     ) -> Result<(Moved, Histogram)> {
         let mut request = self.prepared(topic, 0, 1)?;
-        let mut connection = Connection::open(port, TIMEOUT)?;
+        let mut connection = Connection::open(door, TIMEOUT)?;
         let mut took = Histogram::default();
         let began = Instant::now();
         let mut due = began;

@@ -8,6 +8,7 @@ use ottla_protocol::messages::ApiVersionsRequest;
 
 use super::Moved;
 use crate::histogram::Histogram;
+use crate::secure::Door;
 use crate::topic::TIMEOUT;
 use crate::wire::Connection;
 
@@ -15,22 +16,33 @@ use crate::wire::Connection;
 const CLIENTS: usize = 16;
 
 /// A connection that has asked once what the broker can do, as every client does.
-pub fn greeted(port: u16) -> Result<Connection> {
-    let mut connection = Connection::small(port, TIMEOUT)?;
+pub fn greeted(door: impl Into<Door>) -> Result<Connection> {
+    let mut connection = Connection::small(door, TIMEOUT)?;
     connection.call(&ApiVersionsRequest::default(), 0)?;
     Ok(connection)
 }
 
 /// So many connections that stay open.
-pub fn idle(port: u16, connections: usize) -> Result<Vec<Connection>> {
-    (0..connections).map(|i| greeted(port).with_context(|| format!("connection {i}"))).collect()
+pub fn idle(door: impl Into<Door>, connections: usize) -> Result<Vec<Connection>> {
+    let door = door.into();
+    (0..connections).map(|i| greeted(&door).with_context(|| format!("connection {i}"))).collect()
 }
 
 /// Clients that connect, ask, and leave without a word, for `time`. Each connection counts as a request.
 pub fn storm(port: u16, time: Duration) -> Result<Moved> {
+    storm_by(time, || Ok(port.into()), |_| Ok(()))
+}
+
+/// Likewise, each client by a door of its own; `check` sees each connection.
+pub fn storm_by(
+    time: Duration,
+    door: impl Fn() -> Result<Door> + Sync,
+    check: impl Fn(&Connection) -> Result<()> + Sync,
+) -> Result<Moved> {
     let began = Instant::now();
     let requests = thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| one_client(port, began, time))).collect();
+        let one = || one_client(&door()?, began, time, &check);
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(one)).collect();
         let count = |client: thread::ScopedJoinHandle<'_, Result<u64>>| {
             client.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
         };
@@ -39,11 +51,20 @@ pub fn storm(port: u16, time: Duration) -> Result<Moved> {
     Ok(Moved { requests, seconds: began.elapsed().as_secs_f64(), ..Default::default() })
 }
 
-fn one_client(port: u16, began: Instant, time: Duration) -> Result<u64> {
+fn one_client(
+    door: &Door,
+    began: Instant,
+    time: Duration,
+    check: impl Fn(&Connection) -> Result<()>,
+) -> Result<u64> {
     let mut made = 0;
     while began.elapsed() < time {
         // Reset, not closed: a port in TIME_WAIT could not be used again at once.
-        greeted(port)?.reset()?;
+        let connection = greeted(door)?;
+        if made > 0 {
+            check(&connection)?;
+        }
+        connection.reset()?;
         made += 1;
     }
     Ok(made)

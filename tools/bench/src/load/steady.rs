@@ -54,7 +54,7 @@ impl Steady {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut members = Vec::with_capacity(self.producers);
         for i in 0..self.producers {
-            let connection = Connection::small(port, TIMEOUT).with_context(|| format!("connection {i}"))?;
+            let connection = Connection::one_of_many(port, TIMEOUT, i)?;
             epoll::add(&epoll, &connection, epoll::EventData::new_u64(i as u64), epoll::EventFlags::IN)?;
             members.push(Member { connection, due: VecDeque::new() });
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use rustix::event::{Timespec, epoll};
 
 use super::Moved;
@@ -50,7 +50,7 @@ impl Swarm {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut members = Vec::with_capacity(self.producers);
         for i in 0..self.producers {
-            let connection = Connection::open(port, TIMEOUT).with_context(|| format!("connection {i}"))?;
+            let connection = Connection::one_of_many(port, TIMEOUT, i)?;
             epoll::add(&epoll, &connection, epoll::EventData::new_u64(i as u64), epoll::EventFlags::IN)?;
             members.push(Member { connection, sent: Instant::now() });
         }

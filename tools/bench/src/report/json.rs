@@ -14,7 +14,7 @@ impl Report {
         let whole = json!({
             "date": date::today(),
             "machine": machine::description(),
-            "contestants": self.kinds.map(|kind| kind.to_string()),
+            "contestants": self.names,
             "rotations": self.effort.rotations,
             "slice_seconds": self.effort.slice.as_secs_f64(),
             "forced": self.forced,

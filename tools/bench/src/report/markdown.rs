@@ -24,7 +24,7 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let [a, b] = self.kinds;
+        let [a, b] = &self.names;
         let mut text = format!("{}, {}\n\n", date::today(), self.conditions());
         text += &format!(
             "| | | {a} | {b} | ratio | 90 % | slices |\n| --- | --- | ---: | ---: | ---: | --- | ---: |\n"

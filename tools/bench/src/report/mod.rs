@@ -19,7 +19,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::contestant::Kind;
 use crate::disturbance::Disturbance;
 use crate::effort::Effort;
 use crate::histogram::Histogram;
@@ -47,7 +46,7 @@ struct Curve {
 
 /// All that was found so far.
 pub struct Report {
-    kinds: [Kind; 2],
+    names: [String; 2],
     effort: Effort,
     /// Measured whatever others did.
     forced: bool,
@@ -62,9 +61,9 @@ pub struct Report {
 
 impl Report {
     /// An empty table.
-    pub fn new(kinds: [Kind; 2], effort: Effort, forced: bool) -> Self {
+    pub fn new(names: [String; 2], effort: Effort, forced: bool) -> Self {
         Self {
-            kinds,
+            names,
             effort,
             forced,
             lines: Vec::new(),
@@ -81,7 +80,7 @@ impl Report {
         self.rows += 1;
         self.worst = self.worst.worse(disturbance);
         if self.lines.is_empty() {
-            let [a, b] = self.kinds;
+            let [a, b] = &self.names;
             println!("{:<87} {:>10} {:>10} {:>8}  90 % of medians", "", a, b, "ratio");
         }
         let metrics: Vec<Metric> =
@@ -158,7 +157,7 @@ impl Report {
 
     /// File names, titles and contents of the pictures that have something to show.
     fn pictures(&self) -> Vec<(&'static str, String, String)> {
-        let [a, b] = self.kinds;
+        let [a, b] = &self.names;
         let of = |more_is_better: bool| -> Vec<&Line> {
             self.lines.iter().filter(|line| line.metric.more_is_better() == more_is_better).collect()
         };
@@ -173,8 +172,8 @@ impl Report {
             found.push(("throughput.svg", rates.clone(), ratios::picture(&rates, &of(true))));
         }
         if !self.curves.is_empty() {
-            let names = self.kinds.map(|kind| kind.to_string());
-            found.push(("latency.svg", curves.clone(), percentiles::picture(&curves, &names, &self.curves)));
+            let picture = percentiles::picture(&curves, &self.names, &self.curves);
+            found.push(("latency.svg", curves.clone(), picture));
         }
         found
     }
@@ -237,7 +236,7 @@ mod tests {
 
     #[test]
     fn pictures_and_json_are_well_formed() {
-        let mut report = Report::new([Kind::Ottla, Kind::Kafka], Effort::QUICK, true);
+        let mut report = Report::new(["Ottla", "Kafka"].map(str::to_owned), Effort::QUICK, true);
         let slice = |value: f64| {
             let mut took = Histogram::default();
             for i in 1..2_000 {

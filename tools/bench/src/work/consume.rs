@@ -13,6 +13,7 @@ use crate::load::batch::{BatchKind, acknowledged, produce_frame};
 use crate::load::fetch::{Consumer, fetch};
 use crate::load::produce::{Produce, create_writable};
 use crate::metric::Slice;
+use crate::secure::Door;
 use crate::wire::{Connection, set_correlation_id};
 use crate::{perf_tools, topic};
 
@@ -44,10 +45,7 @@ impl Work for Consume {
     }
 
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
-        create_writable(broker.port, topic, 1, &[])?;
-        let load = Produce { batch: BatchKind::plain(KIB, 64 * KIB), acks: 1, in_flight: 4 };
-        load.run(broker.port, topic, Duration::from_secs(60), FILLED_BYTES)?;
-        Ok(())
+        fill(broker, topic)
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
@@ -64,6 +62,14 @@ impl Work for Consume {
         };
         Ok(by_bytes(moved, cpu))
     }
+}
+
+/// A topic with something to read.
+pub fn fill(broker: &Broker<'_>, topic: &str) -> Result<()> {
+    create_writable(broker.port, topic, 1, &[])?;
+    let load = Produce { batch: BatchKind::plain(KIB, 64 * KIB), acks: 1, in_flight: 4 };
+    load.run(broker.port, topic, Duration::from_secs(60), FILLED_BYTES)?;
+    Ok(())
 }
 
 /// Groups that read what a producer of 50 MB/s has just written. What counts is what they read.
@@ -88,15 +94,16 @@ impl Work for Tail {
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
-        let (moved, cpu) = with_cpu(broker, || self.load(broker.port, topic, time))?;
+        let (moved, cpu) = with_cpu(broker, || self.load(&broker.port.into(), topic, time))?;
         Ok(by_bytes(moved, cpu))
     }
 }
 
 impl Tail {
-    fn load(&self, port: u16, topic: &str, time: Duration) -> Result<Moved> {
+    /// The producer and the consumers come in by the same door.
+    pub fn load(&self, door: &Door, topic: &str, time: Duration) -> Result<Moved> {
         let consumers: Vec<Consumer> =
-            (0..self.groups).map(|_| Consumer::at_end(port, topic, 1)).collect::<Result<_>>()?;
+            (0..self.groups).map(|_| Consumer::at_end(door, topic, 1)).collect::<Result<_>>()?;
         // The offset at which they are done; known when the producer is.
         let end = AtomicI64::new(i64::MAX);
         let began = Instant::now();
@@ -107,7 +114,7 @@ impl Tail {
                 .into_iter()
                 .map(|consumer| scope.spawn(move || read_until(consumer, end, give_up)))
                 .collect();
-            let produced = produce_paced(port, topic, time);
+            let produced = produce_paced(door, topic, time);
             // Also when it failed: they would wait in vain.
             end.store(*produced.as_ref().unwrap_or(&0), Ordering::Release);
             produced?;
@@ -139,10 +146,10 @@ fn read_until(mut consumer: Consumer, end: &AtomicI64, give_up: Instant) -> Resu
 }
 
 /// Bursts at fixed times; the offset after the last record.
-fn produce_paced(port: u16, topic: &str, time: Duration) -> Result<i64> {
+fn produce_paced(door: &Door, topic: &str, time: Duration) -> Result<i64> {
     let batch = BatchKind::plain(KIB, 16 * KIB).batch()?;
     let mut frame = produce_frame(topic, 1, [(0, batch.bytes)])?;
-    let mut connection = Connection::open(port, topic::TIMEOUT)?;
+    let mut connection = Connection::open(door, topic::TIMEOUT)?;
     let (mut due, mut end) = (Instant::now(), 0);
     let until = due + time;
     while due < until {

@@ -12,6 +12,7 @@
 //! | `transactions` | transactional producers |
 //! | `groups` | a group of a hundred that forms, grows and shrinks |
 //! | `share` | share consumers of one partition |
+//! | `security` | producers, consumers and handshakes over TLS, and with passwords |
 
 mod consume;
 mod groups;
@@ -20,6 +21,7 @@ mod produce;
 mod producers;
 mod reconnect;
 mod replay;
+mod security;
 mod share;
 mod transactions;
 
@@ -64,6 +66,11 @@ pub trait Work {
         true
     }
 
+    /// Whether its brokers have listeners with TLS and passwords.
+    fn is_secure(&self) -> bool {
+        false
+    }
+
     /// Whether it takes Kafka's own tools, and with them some seconds and a download.
     fn takes_java(&self) -> bool {
         false
@@ -87,6 +94,7 @@ pub fn rows(effort: &Effort) -> Vec<Box<dyn Work>> {
     use latency::{FixedRateRow, OneAtATime, Quiet};
     use produce::{JavaProduce, OwnProduce};
     use producers::{Producers, SlowProducers};
+    use security::{Handshakes, Over, Secure, What};
     let java = |record_size, batch_size, acks| JavaProduce { record_size, batch_size, acks };
     vec![
         Box::new(java(KIB, 16 * KIB, 1)),
@@ -126,6 +134,16 @@ pub fn rows(effort: &Effort) -> Vec<Box<dyn Work>> {
         Box::new(share::Shared { consumers: 1 }),
         Box::new(share::Shared { consumers: 10 }),
         Box::new(share::Shared { consumers: 50 }),
+        Box::new(Secure { over: Over::Ssl, what: What::Produce(16 * KIB) }),
+        Box::new(Secure { over: Over::Ssl, what: What::Produce(256 * KIB) }),
+        Box::new(Secure { over: Over::SaslSsl, what: What::Produce(256 * KIB) }),
+        Box::new(Secure { over: Over::Ssl, what: What::Consume }),
+        Box::new(Secure { over: Over::SaslSsl, what: What::Consume }),
+        Box::new(Secure { over: Over::Ssl, what: What::Tail }),
+        Box::new(Handshakes { resumed: false }),
+        Box::new(Handshakes { resumed: true }),
+        Box::new(security::Logins),
+        Box::new(security::Flood),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The text of one message: its structs, defaults, decoder and encoder.
 
+use super::error_codes::Carriers;
 use super::names;
 use super::parse::{FieldSpec, MessageSpec, Versions};
 
@@ -14,13 +15,20 @@ pub fn message(m: &MessageSpec) -> String {
         "/// `{}`: {}{key}, versions {}-{}, flexible {flexible}.\n",
         m.name, m.kind, m.versions.low, m.versions.high
     );
+    let carriers = Carriers::of(if m.kind == "response" { &structs } else { &[] });
+    let mut own_codes = String::new();
     for (name, fields) in &structs {
         out += &declaration(name, fields);
         out += &defaults(name, fields);
         let nested = *name != m.name;
         out += &codec(m, name, fields, nested);
+        if nested && carriers.has(name) {
+            out += &format!("impl {name} {{\n{}}}\n\n", carriers.visitor("pub(crate) ", fields));
+        } else if carriers.has(name) {
+            own_codes = carriers.visitor("", fields);
+        }
     }
-    out += &trait_impl(m);
+    out += &trait_impl(m, &own_codes);
     out
 }
 
@@ -442,14 +450,21 @@ fn write_as(f: &FieldSpec, value: &str, flex: &str, nullable: bool) -> String {
     }
 }
 
-fn trait_impl(m: &MessageSpec) -> String {
+fn trait_impl(m: &MessageSpec, error_codes: &str) -> String {
     let flexible = m.flexible.map_or("i16::MAX".into(), |f| f.to_string());
     let mut out = format!(
         "impl Message for {0} {{\n    const NAME: &'static str = {0:?};\n    const MIN_VERSION: i16 = {1};\n    const MAX_VERSION: i16 = {2};\n    const FIRST_FLEXIBLE: i16 = {flexible};\n\n",
         m.name, m.versions.low, m.versions.high
     );
     out += "    fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {\n        if !(Self::MIN_VERSION..=Self::MAX_VERSION).contains(&version) {\n            return Err(DecodeError::Version(version));\n        }\n        Self::decode_body(r, version)\n    }\n\n";
-    out += "    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {\n        if !(Self::MIN_VERSION..=Self::MAX_VERSION).contains(&version) {\n            return Err(EncodeError::Version(version));\n        }\n        self.encode_body(w, version)\n    }\n}\n";
+    out += "    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {\n        if !(Self::MIN_VERSION..=Self::MAX_VERSION).contains(&version) {\n            return Err(EncodeError::Version(version));\n        }\n        self.encode_body(w, version)\n    }\n";
+    if !error_codes.is_empty() {
+        out += &format!("\n{error_codes}");
+    }
+    if m.kind == "response" && m.fields.iter().any(|f| f.name == "throttle_time_ms" && f.base == "int32") {
+        out += "\n    fn set_throttle_time_ms(&mut self, throttle_time_ms: i32) {\n        self.throttle_time_ms = throttle_time_ms;\n    }\n";
+    }
+    out += "}\n";
     if m.kind == "request" {
         let api = m.name.trim_end_matches("Request");
         out += &format!(

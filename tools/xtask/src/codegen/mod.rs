@@ -2,6 +2,7 @@
 
 mod api_key;
 mod emit;
+mod error_codes;
 mod names;
 #[path = "../../../../crates/protocol/src/schema/parse.rs"]
 #[allow(dead_code)]

@@ -44,9 +44,13 @@ fn dead_links(file: &File) -> Vec<Problem> {
     found
 }
 
-/// Position and target of every `[...](target)`.
+/// Position and target of every `[...](target)` outside of inline code.
 fn links(text: &str) -> Vec<(usize, &str)> {
     text.match_indices("](")
+        .filter(|(at, _)| {
+            let line = text[..*at].rfind('\n').map_or(0, |end| end + 1);
+            text[line..*at].matches('`').count().is_multiple_of(2)
+        })
         .filter_map(|(at, open)| {
             let rest = &text[at + open.len()..];
             rest.find([')', ' ', '\n']).map(|end| (at, &rest[..end]))
@@ -62,5 +66,6 @@ mod tests {
     #[test]
     fn finds_the_targets_of_links() {
         assert_eq!(links("see [a](b.md), [c](d/e.md#f) and g(h)"), [(6, "b.md"), (17, "d/e.md#f")]);
+        assert_eq!(links("`RULE:[1:$1](.*)`, [`a`](b.md)"), [(23, "b.md")]);
     }
 }

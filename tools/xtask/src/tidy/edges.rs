@@ -5,12 +5,14 @@ use crate::repo::File;
 
 /// Folder of a package, then the packages of this repository that it may use. The order is that of the
 /// layers: nothing may use what stands below it.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: &[(&str, &[&str])] = &[
     ("crates/protocol", &[]),
     ("crates/config", &[]),
     ("crates/storage", &["ottla-protocol", "ottla-config"]),
     ("crates/metadata", &["ottla-protocol", "ottla-config"]),
+    ("crates/security", &["ottla-metadata", "ottla-protocol"]),
     ("crates/net", &["ottla-protocol", "ottla-config"]),
+    ("crates/http", &["ottla-security"]),
     ("crates/controller", &["ottla-metadata", "ottla-protocol", "ottla-config"]),
     ("crates/coordinator", &["ottla-metadata", "ottla-protocol", "ottla-config"]),
     (
@@ -21,15 +23,34 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "ottla-storage",
             "ottla-metadata",
             "ottla-net",
+            "ottla-security",
+            "ottla-http",
             "ottla-controller",
             "ottla-coordinator",
         ],
     ),
-    ("crates/cli", &["ottla-broker", "ottla-config", "ottla-metadata", "ottla-protocol", "ottla-storage"]),
+    ("crates/client", &["ottla-protocol", "ottla-config", "ottla-security", "ottla-http"]),
+    ("crates/tools", &["ottla-client", "ottla-config", "ottla-metadata", "ottla-protocol", "ottla-storage"]),
+    (
+        "crates/cli",
+        &[
+            "ottla-tools",
+            "ottla-client",
+            "ottla-broker",
+            "ottla-config",
+            "ottla-metadata",
+            "ottla-protocol",
+            "ottla-storage",
+        ],
+    ),
     ("tools/xtask", &[]),
-    ("tools/bench", &["ottla-protocol"]),
-    ("tools/instructions", &["ottla-protocol", "ottla-storage"]),
-    ("tools/fuzz", &["ottla-config", "ottla-metadata", "ottla-protocol", "ottla-storage"]),
+    ("tests/compat/rust/program", &["ottla-client", "ottla-protocol"]),
+    ("tools/bench", &["ottla-protocol", "ottla-security"]),
+    (
+        "tools/instructions",
+        &["ottla-client", "ottla-metadata", "ottla-protocol", "ottla-security", "ottla-storage"],
+    ),
+    ("tools/fuzz", &["ottla-config", "ottla-metadata", "ottla-protocol", "ottla-security", "ottla-storage"]),
 ];
 
 /// Every manifest is in the table, and uses no more than the table allows, not even in tests.

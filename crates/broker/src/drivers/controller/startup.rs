@@ -247,8 +247,14 @@ fn in_context<R>(
     let random = &task.random;
     let mut new_id = || Uuid::from_random(random.next_u128());
     let seed = random.next_u64();
-    let mut context =
-        RequestContext { now_ms, api_version, origin: RequestOrigin::Forwarded, new_id: &mut new_id, seed };
+    let mut context = RequestContext {
+        now_ms,
+        api_version,
+        origin: RequestOrigin::Forwarded,
+        new_id: &mut new_id,
+        seed,
+        partition_changes: None,
+    };
     f(&mut task.controller, &mut context)
 }
 

@@ -182,6 +182,7 @@ impl ControllerTask {
             origin,
             new_id: &mut new_id,
             seed: random.next_u64(),
+            partition_changes: None,
         };
         operation(&mut self.controller, &mut context)
     }

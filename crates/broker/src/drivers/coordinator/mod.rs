@@ -11,7 +11,7 @@ mod shards;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ottla_coordinator::{CoordinatorResult, CoordinatorShard, ReplyId, partition_for};
+use ottla_coordinator::{CoordinatorResult, CoordinatorRuntime, CoordinatorShard, ReplyId, partition_for};
 use ottla_metadata::MetadataImage;
 use ottla_protocol::ErrorCode;
 use ottla_storage::VerificationGuard;
@@ -49,7 +49,7 @@ pub type OnEvent<S> = Box<dyn FnMut(&Coordinator<S>, i32, <S as CoordinatorShard
 
 type Operation<S> = Box<dyn FnOnce(&mut S, ReplyId, i64) -> CoordinatorResult<S> + Send>;
 type EachOperation<S> = Box<dyn FnMut(&mut S, i64) -> CoordinatorResult<S> + Send>;
-type Look<S> = Box<dyn FnOnce(Result<&S, ErrorCode>) + Send>;
+type Look<S> = Box<dyn FnOnce(Result<&CoordinatorRuntime<S>, ErrorCode>) + Send>;
 type Waiting<S> = oneshot::Sender<Result<<S as CoordinatorShard>::Reply, ErrorCode>>;
 
 /// What the task is told.
@@ -162,10 +162,22 @@ impl<S: DrivenShard> Coordinator<S> {
         partition: i32,
         look: impl FnOnce(&S) -> R + Send + 'static,
     ) -> Result<R, ErrorCode> {
+        self.look_with_timers(partition, |runtime| look(runtime.shard())).await
+    }
+
+    /// Looks at one shard and its timers.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn look_with_timers<R: Send + 'static>(
+        &self,
+        partition: i32,
+        look: impl FnOnce(&CoordinatorRuntime<S>) -> R + Send + 'static,
+    ) -> Result<R, ErrorCode> {
         let (reply, answer) = oneshot::channel();
-        let look: Look<S> = Box::new(move |shard| {
+        let look: Look<S> = Box::new(move |runtime| {
             // Whoever asked may be gone.
-            let _ = reply.send(shard.map(look));
+            let _ = reply.send(runtime.map(look));
         });
         self.send(Event::Look { partition, look })?;
         answer.await.unwrap_or(Err(ErrorCode::CoordinatorNotAvailable))

@@ -103,7 +103,7 @@ impl<S: DrivenShard> Shards<S> {
                 self.run_operation(partition, operation, guard, reply);
             }
             Event::Look { partition, look } => match self.shards.get(&partition) {
-                Some(Shard::Active { runtime, .. }) => look(Ok(runtime.shard())),
+                Some(Shard::Active { runtime, .. }) => look(Ok(runtime)),
                 other => look(Err(unavailable(other))),
             },
             Event::Tell { partition, operation } => self.tell(partition, operation),

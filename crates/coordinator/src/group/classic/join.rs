@@ -72,6 +72,7 @@ impl GroupCoordinatorShard {
             && !group.is_empty()
         {
             self.join_consumer_group(context, request, waiter, new_member_uuid, now_ms, &mut out);
+            self.note_sight(context, &out);
             return out;
         }
         // A share group never gives way, not even when it is empty.

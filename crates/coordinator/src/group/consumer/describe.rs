@@ -62,6 +62,12 @@ impl ConsumerGroup {
         }
     }
 
+    /// The members and their session time-outs in ms: `of_group`, but for those of the classic protocol.
+    pub fn session_timeouts(&self, of_group: i32) -> Vec<(Str, i32)> {
+        let own = |member: &ConsumerGroupMember| member.classic.as_ref().map(|it| it.session_timeout_ms);
+        self.base.members().map(|(id, member)| (id.clone(), own(member).unwrap_or(of_group))).collect()
+    }
+
     /// What the group is doing, and for whom it waits.
     pub fn explain(&self) -> GroupExplanation {
         let epochs = self.base.epochs();

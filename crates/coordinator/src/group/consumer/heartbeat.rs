@@ -17,6 +17,7 @@ use crate::records::{group_metadata_tombstone, owned};
 use crate::reply::{Reply, ReplyId};
 use crate::result::CoordinatorResult;
 use crate::shard::GroupCoordinatorShard;
+use crate::timers::{TimerAction, TimerKey};
 
 /// From this version on the member makes its own id.
 const MEMBER_ID_REQUIRED_VERSION_MIN: i16 = 1;
@@ -119,7 +120,17 @@ impl GroupCoordinatorShard {
                 out.reply(reply_id, Reply::ConsumerGroupHeartbeat(response));
             }
         }
+        self.note_sight(context, &out);
         out
+    }
+
+    /// Keeps what who asks may see, if this has regular expressions matched.
+    pub(crate) fn note_sight(&mut self, context: &RequestContext, out: &CoordinatorResult) {
+        for timer in &out.timers {
+            if let TimerAction::Schedule { key: TimerKey::ConsumerRegex { group_id }, .. } = timer {
+                self.sights.insert(group_id.clone(), context.sees.clone());
+            }
+        }
     }
 
     fn consumer_heartbeat(

@@ -121,6 +121,10 @@ impl ConsumerGroup {
         ConsumerGroupState::of(members, self.base.epochs_committed())
     }
 
+    pub fn members_len(&self) -> usize {
+        self.base.members_len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.base.members_len() == 0
     }

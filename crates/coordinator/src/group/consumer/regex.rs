@@ -17,6 +17,7 @@ use regex_syntax::ast::{self, ErrorKind};
 
 use super::member::ConsumerGroupMember;
 use super::{ConsumerGroup, count, record};
+use crate::context::TopicSight;
 use crate::group::modern::TopicHashes;
 use crate::group::{Env, GroupError};
 use crate::timers::TimerKey;
@@ -114,12 +115,12 @@ impl ConsumerGroup {
     }
 
     /// Matches all expressions, and writes what they match (`handleRegularExpressionsResult`).
-    pub fn on_regex_timer(&mut self, hashes: &mut TopicHashes, env: &mut Env<'_>) {
+    pub fn on_regex_timer(&mut self, sight: &TopicSight, hashes: &mut TopicHashes, env: &mut Env<'_>) {
         let mut topics = self.base.subscribed_topics.clone();
         let mut bumps = false;
         for regex in self.subscribed_regexes.keys() {
             let resolved = ResolvedRegex {
-                topics: matching_topics(regex, env.image),
+                topics: matching_topics(regex, sight, env.image),
                 version: env.image.provenance.last_contained_offset,
                 timestamp_ms: env.now_ms,
             };
@@ -143,11 +144,11 @@ impl ConsumerGroup {
     }
 }
 
-/// The topics that an expression matches as a whole; none, when it can't be compiled.
-fn matching_topics(regex: &Str, image: &MetadataImage) -> BTreeSet<Str> {
+/// The topics in sight that an expression matches as a whole; none, when it can't be compiled.
+fn matching_topics(regex: &Str, sight: &TopicSight, image: &MetadataImage) -> BTreeSet<Str> {
     let Ok(compiled) = compile(regex) else { return BTreeSet::new() };
     let names = image.topics.iter().map(|topic| &topic.name);
-    names.filter(|name| compiled.is_match(name.as_bytes())).cloned().collect()
+    names.filter(|name| compiled.is_match(name.as_bytes()) && sight.sees(name)).cloned().collect()
 }
 
 /// Compiles an expression so that it matches whole names only.

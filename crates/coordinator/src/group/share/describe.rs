@@ -58,6 +58,11 @@ impl ShareGroup {
         }
     }
 
+    /// The members and their session time-outs in ms.
+    pub fn session_timeouts(&self, of_group: i32) -> Vec<(Str, i32)> {
+        self.base.members().map(|(id, _)| (id.clone(), of_group)).collect()
+    }
+
     /// What the group is doing, and for whom it waits.
     pub fn explain(&self) -> GroupExplanation {
         let epochs = self.base.epochs();

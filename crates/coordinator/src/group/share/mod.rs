@@ -80,6 +80,10 @@ impl ShareGroup {
         ShareGroupState::of(self.base.members_committed().next().is_none())
     }
 
+    pub fn members_len(&self) -> usize {
+        self.base.members_len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.base.members_len() == 0
     }

@@ -57,6 +57,13 @@ impl StreamsGroup {
         }
     }
 
+    /// The members and their session time-outs in ms, in the order of their ids.
+    pub fn session_timeouts(&self, of_group: i32) -> Vec<(Str, i32)> {
+        let mut ids: Vec<Str> = self.members.values().map(|member| member.member_id.clone()).collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|id| (id, of_group)).collect()
+    }
+
     pub fn explain(&self) -> GroupExplanation {
         let behind = self.members.values().filter(|member| !member.is_reconciled_to(self.assignment_epoch));
         let waiting_for = behind.map(|member| member.member_id.clone()).collect();

@@ -151,6 +151,10 @@ impl StreamsGroup {
         }
     }
 
+    pub fn members_len(&self) -> usize {
+        self.members.size()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }

@@ -13,6 +13,7 @@ use super::record::{
     SharePartitionKey, ShareRecord, decode_share_record, snapshot_record, snapshot_tombstone,
 };
 use super::redundant::RedundantOffsets;
+use crate::census::behind;
 use crate::errors::coordinator_error;
 use crate::result::{CoordinatorResult, Deferred};
 use crate::{CoordinatorShard, ReplayError, Replayed};
@@ -106,6 +107,18 @@ impl ShareCoordinatorShard {
     /// Number of share partitions.
     pub fn partitions_len(&self) -> usize {
         self.partitions.len()
+    }
+
+    /// At most `max` share partitions, in order of their keys, from the one behind `after` on: start offset, and how many
+    /// records from it on are done with; -1 for what is not known.
+    pub fn partitions_after(
+        &self,
+        after: Option<&SharePartitionKey>,
+        max: usize,
+    ) -> Vec<(SharePartitionKey, i64, i32)> {
+        let partitions = self.partitions.range(behind(after)).take(max);
+        let state = |tracked: &Tracked| (tracked.state.start_offset, tracked.state.delivery_complete_count);
+        partitions.map(|(key, tracked)| (key.clone(), state(tracked).0, state(tracked).1)).collect()
     }
 
     pub(super) fn tracked(&self, key: &SharePartitionKey) -> Option<&Tracked> {

@@ -25,16 +25,16 @@ public final class Transform {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             stopped = true;
             try {
-                main.join(20_000);
+                main.join(60_000);
             } catch (InterruptedException e) {
                 // It ends anyway.
             }
         }));
         Map<String, Object> common = Map.of("bootstrap.servers", args[0], "reconnect.backoff.ms", 20, "reconnect.backoff.max.ms", 200, "retry.backoff.ms", 20);
         Map<String, Object> producing = new HashMap<>(common), consuming = new HashMap<>(common);
-        producing.putAll(Map.of("transactional.id", args[2], "linger.ms", 1, "transaction.timeout.ms", 5000, "max.block.ms", 8000));
-        consuming.putAll(Map.of("group.id", args[1], "isolation.level", "read_committed", "enable.auto.commit", false, "auto.offset.reset", "earliest", "session.timeout.ms", 1500,
-            "heartbeat.interval.ms", 200, "max.poll.interval.ms", 6000, "partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor"));
+        producing.putAll(Map.of("transactional.id", args[2], "linger.ms", 1, "transaction.timeout.ms", 10_000, "max.block.ms", 20_000));
+        consuming.putAll(Map.of("group.id", args[1], "isolation.level", "read_committed", "enable.auto.commit", false, "auto.offset.reset", "earliest", "session.timeout.ms", 5000,
+            "heartbeat.interval.ms", 200, "max.poll.interval.ms", 20_000, "partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor"));
         Random dice = new Random(Long.parseLong(args[3]));
         try (var p = new KafkaProducer<>(producing, new StringSerializer(), new StringSerializer()); var c = new KafkaConsumer<>(consuming, new StringDeserializer(), new StringDeserializer())) {
             p.initTransactions();

@@ -170,7 +170,30 @@ class BrokerStandIns(b: BrokerServer, cluster: ExtCluster) {
   lazy val socketServer: SocketServer = Mocks.only(classOf[SocketServer]) {
     case ("boundPort", Seq(l: ListenerName)) => cluster.boundPort(id, l)
     case ("config", _) => b.config
+    // All of them: the tests, and with them the stand-ins, come from one address.
+    case ("connectionCount", _) => Integer.valueOf(cluster.node(id).samples(0).filter(_.name == "connection-count").map(_.value).sum.toInt)
+    case ("connectionQuotas", _) => connectionQuotas
   }
+  private lazy val connectionQuotas = Mocks.only(classOf[kafka.network.ConnectionQuotas]) {
+    case ("connectionRateForIp", Seq(a: java.net.InetAddress)) => Integer.valueOf(metadataLog.ipQuota(a.getHostAddress).map(_.toInt).getOrElse(Int.MaxValue))
+  }
+  private def metadataLog: ClusterLog = cluster.node(id).metadataLog
+  private val telemetry = new ExtMetrics(cluster.node(id))
+  def metrics: org.apache.kafka.common.metrics.Metrics = telemetry.fresh()
+  def tokenCache: org.apache.kafka.common.security.token.delegation.internals.DelegationTokenCache = metadataLog.tokens()
+  def credentialProvider: org.apache.kafka.security.CredentialProvider = metadataLog.credentials()
+  private def quotaManager[T <: org.apache.kafka.server.quota.ClientQuotaManager](c: Class[T], key: String): T = Mocks.only(c) {
+    case ("quota", Seq(p: org.apache.kafka.common.security.auth.KafkaPrincipal, client: String)) =>
+      org.apache.kafka.common.metrics.Quota.upperBound(metadataLog.clientQuota(p.getName, client, key).getOrElse(Long.MaxValue.toDouble))
+    case ("quota", Seq(user: String, client: String)) =>
+      org.apache.kafka.common.metrics.Quota.upperBound(metadataLog.clientQuota(user, client, key).getOrElse(Long.MaxValue.toDouble))
+  }
+  /** What is configured for a client; whether the broker keeps to it shows in its metrics. */
+  lazy val quotas: kafka.server.QuotaFactory.QuotaManagers = new kafka.server.QuotaFactory.QuotaManagers(
+    quotaManager(classOf[org.apache.kafka.server.quota.ClientQuotaManager], "consumer_byte_rate"),
+    quotaManager(classOf[org.apache.kafka.server.quota.ClientQuotaManager], "producer_byte_rate"),
+    quotaManager(classOf[kafka.server.ClientRequestQuotaManager], "request_percentage"),
+    quotaManager(classOf[org.apache.kafka.server.quota.ControllerMutationQuotaManager], "controller_mutation_rate"), null, null, null, java.util.Optional.empty())
   private def here(tp: TopicPartition): Boolean = metadataCache.getPartitionReplicaEndpoints(tp, b.config.interBrokerListenerName).containsKey(id)
   lazy val replicaManager: ReplicaManager = Mocks.only(classOf[ReplicaManager]) {
     case ("onlinePartition", Seq(tp: TopicPartition)) => if (gone(tp) || !here(tp)) None else Some(partition(tp))
@@ -208,6 +231,8 @@ class BrokerStandIns(b: BrokerServer, cluster: ExtCluster) {
   private lazy val cleaner = Mocks.only(classOf[org.apache.kafka.storage.internals.log.LogCleaner]) { case ("awaitCleaned", _) => java.lang.Boolean.TRUE }
   lazy val apis: KafkaApis = Mocks.only(classOf[KafkaApis]) {
     case ("metadataCache", _) => metadataCache
+    case ("authorizerPlugin", _) => b.authorizerPlugin
+    case ("quotas", _) => quotas
     case ("clusterId", _) => b.clusterId
     case ("brokerId", _) => Integer.valueOf(id)
     case ("isConsumerGroupProtocolEnabled", _) => serves(ApiKeys.CONSUMER_GROUP_HEARTBEAT)
@@ -238,14 +263,14 @@ class ControllerStandIns(c: ControllerServer, cluster: ExtCluster) {
     case ("config", _) => c.config
   }
   lazy val raftLog: RaftLog = Mocks.only(classOf[RaftLog]) {
-    case ("endOffset", _) => if (cluster.brokers.size() > 1) Thread.sleep(200); new LogOffsetMetadata(0L)
+    case ("endOffset", _) => if (cluster.brokers.size() > 1) Thread.sleep(200) else Ext.applied(); new LogOffsetMetadata(0L)
   }
   lazy val raftManager: KafkaRaftManager[ApiMessageAndVersion] = Mocks.only(classOf[KafkaRaftManager[ApiMessageAndVersion]]) {
     case ("raftLog", _) => raftLog
   }
   private def anyCache = cluster.brokers.values().asScala.find(b => cluster.node(b.config.nodeId).alive).map(_.metadataCache).getOrElse(Ext.unsupported("Controller with no live broker"))
   private def ready(n: Int): Boolean = cluster.brokers.values().asScala.forall(b => !cluster.node(b.config.nodeId).alive ||
-    b.metadataCache.currentImage().cluster().brokers().size() >= n)
+    b.metadataCache.currentImage().cluster().brokers().size() >= math.min(n, cluster.brokers.size()))
   lazy val controller: Controller = Mocks.only(classOf[Controller]) {
     case ("isActive", _) => java.lang.Boolean.valueOf(cluster.controllers.size() == 1 || Ext.unsupported("Controller.isActive"))
     case ("findAllTopicIds", _) => CompletableFuture.completedFuture(anyCache.topicNamesToIds())

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Written from the declarations of the tools: crates/tools/src/shims.rs.
+here=$(dirname -- "$0")
+if [ -x "$here/ottla" ]; then exec "$here/ottla" zookeeper-shell "$@"; fi
+exec ottla zookeeper-shell "$@"

@@ -1,0 +1,295 @@
+//! What brokers and clients need of `krb5.conf`: the default realm, how far clocks may differ, and for clients where realms have their
+//! key distribution centres, which realm a host belongs to, and how long tickets shall last.
+//!
+//! ```text
+//! [libdefaults]
+//!   default_realm = EXAMPLE.ORG
+//!   clockskew = 300
+//!   ticket_lifetime = 10h
+//! [realms]
+//!   EXAMPLE.ORG = {
+//!     kdc = kdc1.example.org:88
+//!     kdc = kdc2.example.org
+//!   }
+//! [domain_realm]
+//!   .example.org = EXAMPLE.ORG
+//! ```
+//!
+//! `include` and `includedir` are not followed, and no DNS is asked for centres.
+
+use std::collections::BTreeMap;
+
+use super::crypto::Enctype;
+
+/// Seconds by which clocks may differ where nothing is said, as in MIT's and Java's libraries.
+const CLOCK_SKEW_S: i64 = 300;
+/// The port of key distribution centres.
+const PORT: u16 = 88;
+/// More centres of one realm are not asked.
+const CENTRES_MAX: usize = 16;
+/// The longest time that is read.
+const SECONDS_MAX: i64 = 10 * 365 * 86_400;
+
+/// The entries that are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Krb5Conf {
+    /// `default_realm`; empty where none is named.
+    pub default_realm: String,
+    /// `clockskew` in seconds, at least 0.
+    pub clock_skew_s: i64,
+    /// `default_tkt_enctypes`, else `permitted_enctypes`, as far as served; all where nothing is said.
+    pub enctypes: Vec<Enctype>,
+    /// `ticket_lifetime` in seconds; what the centre gives where nothing is said.
+    pub ticket_lifetime_s: Option<i64>,
+    /// `renew_lifetime` in seconds: tickets that can be renewed for so long are asked for.
+    pub renew_lifetime_s: Option<i64>,
+    /// `kdc` of each of the `[realms]`, in their order.
+    realms: BTreeMap<String, Vec<KdcAddress>>,
+    /// `[domain_realm]`: hosts, and domains with a dot in front, in lower case.
+    domains: BTreeMap<String, String>,
+}
+
+/// Where a key distribution centre listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KdcAddress {
+    /// A name or an address.
+    pub host: String,
+    /// Of TCP.
+    pub port: u16,
+}
+
+impl Default for Krb5Conf {
+    fn default() -> Self {
+        Self {
+            default_realm: String::new(),
+            clock_skew_s: CLOCK_SKEW_S,
+            enctypes: Enctype::PREFERRED.to_vec(),
+            ticket_lifetime_s: None,
+            renew_lifetime_s: None,
+            realms: BTreeMap::new(),
+            domains: BTreeMap::new(),
+        }
+    }
+}
+
+impl Krb5Conf {
+    /// Reads a text. What is not understood is passed over, and the first of two entries holds.
+    pub fn parse(text: &str) -> Self {
+        let (mut conf, mut defaults) = (Self::default(), BTreeMap::new());
+        let (mut section, mut realm, mut depth) = ("", "", 0_usize);
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+            if let Some(name) = line.strip_prefix('[') {
+                (section, depth) = (name.split(']').next().unwrap_or_default().trim(), 0);
+                continue;
+            }
+            if line.starts_with('}') {
+                depth = depth.saturating_sub(1);
+                continue;
+            }
+            let Some((key, value)) = line.split_once('=').map(|(key, value)| (key.trim(), value.trim()))
+            else {
+                continue;
+            };
+            if value.starts_with('{') {
+                realm = if depth == 0 { key } else { realm };
+                depth += usize::from(!value.ends_with('}'));
+                continue;
+            }
+            let value = value.trim_matches('"');
+            match (section, depth) {
+                ("libdefaults", 0) => {
+                    defaults.entry(key).or_insert(value);
+                }
+                ("realms", 1) if key == "kdc" => conf.add_centres(realm, value),
+                ("domain_realm", 0) => {
+                    conf.domains.entry(key.to_ascii_lowercase()).or_insert_with(|| value.to_owned());
+                }
+                _ => {}
+            }
+        }
+        conf.set_defaults(&defaults);
+        conf
+    }
+
+    fn set_defaults(&mut self, defaults: &BTreeMap<&str, &str>) {
+        let value = |key: &str| defaults.get(key).copied();
+        let time = |key: &str| value(key).and_then(seconds);
+        self.default_realm = value("default_realm").unwrap_or_default().to_owned();
+        self.clock_skew_s = time("clockskew").filter(|skew| *skew <= 86_400).unwrap_or(CLOCK_SKEW_S);
+        self.ticket_lifetime_s = time("ticket_lifetime").filter(|lifetime| *lifetime > 0);
+        self.renew_lifetime_s = time("renew_lifetime").filter(|lifetime| *lifetime > 0);
+        if let Some(words) = value("default_tkt_enctypes").or_else(|| value("permitted_enctypes")) {
+            self.enctypes.clear();
+            for kind in words.split([' ', ',', '\t']).flat_map(Enctype::named) {
+                if !self.enctypes.contains(kind) {
+                    self.enctypes.push(*kind);
+                }
+            }
+        }
+    }
+
+    /// More centres of a realm, in a text such as `kdc1.example.org:88 kdc2.example.org`.
+    pub fn add_centres(&mut self, realm: &str, text: &str) {
+        let centres = self.realms.entry(realm.to_owned()).or_default();
+        let found = text.split([' ', ',', '\t']).filter_map(KdcAddress::parse);
+        centres.extend(found);
+        centres.truncate(CENTRES_MAX);
+    }
+
+    /// The centres of a realm; none where the file does not name them.
+    pub fn centres(&self, realm: &str) -> &[KdcAddress] {
+        self.realms.get(realm).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The realm of a host: its own entry, else the one of the nearest domain that has one.
+    pub fn realm_of(&self, host: &str) -> Option<&str> {
+        let host = host.to_ascii_lowercase();
+        if let Some(realm) = self.domains.get(&host) {
+            return Some(realm);
+        }
+        let mut rest = host.as_str();
+        while let Some((_, domain)) = rest.split_once('.') {
+            let found = self.domains.get(&format!(".{domain}")).or_else(|| self.domains.get(domain));
+            if let Some(realm) = found {
+                return Some(realm);
+            }
+            rest = domain;
+        }
+        None
+    }
+}
+
+impl KdcAddress {
+    /// Reads `host`, `host:port`, `[address]:port`, with `tcp/` in front or not. `None` for what is none, such as the address of a proxy
+    /// over HTTPS.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let text = text.strip_prefix("tcp/").or_else(|| text.strip_prefix("udp/")).unwrap_or(text);
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, port) = rest.split_once(']')?;
+                (host, port.strip_prefix(':'))
+            }
+            // An address of IPv6 has more than one colon, and no port then.
+            None => match text.split_once(':') {
+                Some((host, port)) if !port.contains(':') => (host, Some(port)),
+                _ => (text, None),
+            },
+        };
+        let port = port.map_or(Some(PORT), |port| port.parse().ok())?;
+        (!host.is_empty() && !host.contains('/')).then(|| Self { host: host.to_owned(), port })
+    }
+}
+
+impl std::fmt::Display for KdcAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// `300`, `300s`, `5m`, `1h`, `1d`, `1d12h`, `10:30` (hours and minutes), `10:30:00`.
+fn seconds(text: &str) -> Option<i64> {
+    let number = |digits: &str| digits.trim().parse::<u32>().ok().map(i64::from);
+    let parts: Vec<&str> = text.split(':').collect();
+    let total = match parts.as_slice() {
+        [hours, minutes] => number(hours)? * 3_600 + number(minutes)? * 60,
+        [hours, minutes, seconds] => number(hours)? * 3_600 + number(minutes)? * 60 + number(seconds)?,
+        _ => {
+            let (mut total, mut rest) = (0_i64, text.trim());
+            while !rest.is_empty() {
+                let end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(rest.len());
+                let (digits, after) = rest.split_at_checked(end)?;
+                let mut unit = after.chars();
+                let unit_s = match unit.next() {
+                    None | Some('s') => 1,
+                    Some('m') => 60,
+                    Some('h') => 3_600,
+                    Some('d') => 86_400,
+                    Some(_) => return None,
+                };
+                total = total.saturating_add(number(digits)? * unit_s);
+                rest = unit.as_str().trim_start();
+            }
+            total
+        }
+    };
+    (!text.trim().is_empty() && total <= SECONDS_MAX).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_files_have() {
+        let check = |text: &str, realm: &str, skew: i64| {
+            let found = Krb5Conf::parse(text);
+            assert_eq!((found.default_realm.as_str(), found.clock_skew_s), (realm, skew), "{text}");
+        };
+        check("", "", 300);
+        check("[libdefaults]\n default_realm = A.B\n\tclockskew=60\n", "A.B", 60);
+        check("# x\n[realms]\n default_realm = X\n[libdefaults]\n default_realm = \"A\"\n", "A", 300);
+        check("[libdefaults]\ndefault_realm=A\ndefault_realm=B\nclockskew = 2m", "A", 120);
+        check("[libdefaults]\nclockskew = -5", "", 300);
+        check("[libdefaults]\nclockskew = 99999999999999999999", "", 300);
+        check("[libdefaults\ndefault_realm", "", 300);
+    }
+
+    #[test]
+    fn realms_and_their_centres() {
+        let text = "[realms]
+            A.B = {
+                kdc = one.a.b
+                auth_to_local_names = {
+                    kdc = nobody
+                }
+                admin_server = admin.a.b
+                kdc = tcp/two.a.b:1088 [::1]:99
+            }
+            C = {
+                kdc = ::1
+                kdc = https://proxy/KdcProxy
+            }
+            [domain_realm]
+            .a.b = A.B
+            x.a.b = C
+            c = C";
+        let conf = Krb5Conf::parse(text);
+        let centres = |realm: &str| conf.centres(realm).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(centres("A.B"), ["one.a.b:88", "two.a.b:1088", "[::1]:99"]);
+        assert_eq!(centres("C"), ["[::1]:88"]);
+        assert!(centres("D").is_empty());
+        let check = |host: &str, expect: Option<&str>| assert_eq!(conf.realm_of(host), expect, "{host}");
+        check("host.a.b", Some("A.B"));
+        check("deep.host.A.B", Some("A.B"));
+        check("x.a.b", Some("C"));
+        check("x.c", Some("C"));
+        check("a.b", None);
+        check("localhost", None);
+        check("", None);
+    }
+
+    #[test]
+    fn lifetimes_and_types() {
+        let conf = Krb5Conf::parse(
+            "[libdefaults]\nticket_lifetime = 10h\nrenew_lifetime=7d\ndefault_tkt_enctypes = rc4-hmac aes128-cts, AES",
+        );
+        assert_eq!((conf.ticket_lifetime_s, conf.renew_lifetime_s), (Some(36_000), Some(604_800)));
+        let expected =
+            [Enctype::Aes128Sha1, Enctype::Aes256Sha1, Enctype::Aes256Sha384, Enctype::Aes128Sha256];
+        assert_eq!(conf.enctypes, expected);
+        let check = |text: &str, expect: Option<i64>| assert_eq!(seconds(text), expect, "{text}");
+        check("1d12h", Some(129_600));
+        check("1d 30m 5", Some(88_205));
+        check("10:30", Some(37_800));
+        check("0:0:7", Some(7));
+        for bad in ["", " ", "x", "5x", "m", "1:2:3:4", "-1", "é", "99999999d", &"4000000000d".repeat(50_000)]
+        {
+            check(bad, None);
+        }
+    }
+}
