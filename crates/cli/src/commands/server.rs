@@ -12,6 +12,8 @@ use ottla_broker::loggers::Loggers;
 use ottla_broker::{NodeOptions, Server};
 use ottla_config::{BrokerConfig, ConfigError, StaticProperties, properties};
 use ottla_metadata::MetadataVersion;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::footprint;
@@ -113,6 +115,7 @@ pub fn in_background(arguments: &[String], translated: &[String]) -> Result<bool
 
 /// Starts the node and waits for SIGTERM or SIGINT.
 pub fn run(args: Args) -> Result<()> {
+    let signals = StopSignals::catch()?;
     let loggers = init_log(args.log_format);
     let config = configuration(&args)?;
     let java_options = std::env::var(KAFKA_OPTS).unwrap_or_default();
@@ -135,7 +138,7 @@ pub fn run(args: Args) -> Result<()> {
         let welcome = Welcome { cluster_id, node_id, listeners: &listeners, http, log_dirs: &log_dirs };
         eprint!("{}", welcome.screen());
     }
-    let fatal = wait_for_end(server.fatal())?;
+    let fatal = signals.wait_for_end(server.fatal());
     tracing::info!("stopping");
     server.shutdown();
     tracing::info!("stopped");
@@ -244,23 +247,38 @@ fn new_cluster(args: &Args) -> Result<NewCluster> {
     Ok(NewCluster { metadata_version, features })
 }
 
-/// Waits for a signal, or for a reason why the node can't go on.
-fn wait_for_end(fatal: impl Future<Output = String>) -> Result<Option<String>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::spawn(async {
-            tokio::time::sleep(STARTED_AFTER).await;
-            footprint::give_back_the_start();
-        });
-        tokio::select! {
-            _ = terminate.recv() => Ok(None),
-            _ = interrupt.recv() => Ok(None),
-            why = fatal => Ok(Some(why)),
-        }
-    })
+/// SIGTERM and SIGINT. Caught before anything else is done: a node listens a moment before it has started, and who then tells
+/// it to stop gets a node that stops cleanly once it has, not one that is cut off.
+struct StopSignals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn catch() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (terminate, interrupt) = {
+            let _context = runtime.enter();
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        };
+        Ok(Self { runtime, terminate, interrupt })
+    }
+
+    /// Waits for a signal, also one that came meanwhile, or for a reason why the node can't go on, which is returned.
+    fn wait_for_end(mut self, fatal: impl Future<Output = String>) -> Option<String> {
+        self.runtime.block_on(async {
+            tokio::spawn(async {
+                tokio::time::sleep(STARTED_AFTER).await;
+                footprint::give_back_the_start();
+            });
+            tokio::select! {
+                _ = self.terminate.recv() => None,
+                _ = self.interrupt.recv() => None,
+                why = fatal => Some(why),
+            }
+        })
+    }
 }
 
 #[cfg(test)]
