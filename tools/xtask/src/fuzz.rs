@@ -3,11 +3,13 @@
 //! Works with the stable compiler: libFuzzer needs LLVM's coverage pass, not a sanitizer.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::parallel::on_all_processors;
 use crate::{command, repo};
 
 const TARGETS: [&str; 14] = [
@@ -63,47 +65,48 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     let failures = built.join("failures");
     fs::create_dir_all(&failures)?;
-    for target in TARGETS {
-        if !options.targets.is_empty() && !options.targets.iter().any(|t| t == target) {
-            continue;
-        }
-        let corpus = built.join("corpus").join(target);
-        fs::create_dir_all(&corpus)?;
-        let mut fuzz = command::program(built.join(host()?).join("release").join(target));
-        fuzz.arg(&corpus);
-        let kept = repo::root().join(KEPT).join(target);
-        if kept.is_dir() {
-            fuzz.arg(kept);
-        }
-        if target == "record_batch" {
-            fuzz.arg(repo::root().join(BATCHES));
-        }
-        fuzz.arg(format!("-max_total_time={}", options.seconds));
-        // An input of a few kilobytes has no business with half a gigabyte, or with a second.
-        fuzz.args([
-            "-rss_limit_mb=512",
-            "-timeout=5",
-            "-max_len=4096",
-            "-print_funcs=0",
-            "-print_final_stats=1",
-        ]);
-        fuzz.arg(format!("-artifact_prefix={}/{target}-", failures.display()));
-        println!("fuzz {target}: {} s ...", options.seconds);
-        let output = fuzz.output().with_context(|| format!("starting {target}"))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        if !output.status.success() {
-            eprintln!("{said}");
-            println!("fuzz: {target} FAILED; the input is in {}", failures.display());
+    let wanted = |target: &&str| options.targets.is_empty() || options.targets.iter().any(|t| t == target);
+    let targets: Vec<&str> = TARGETS.into_iter().filter(wanted).collect();
+    println!("fuzz: {} targets, {} s each ...", targets.len(), options.seconds);
+    let failed = on_all_processors(&targets, |target| fuzz(target, &built, options.seconds));
+    for result in failed {
+        if !result? {
             return Ok(ExitCode::FAILURE);
         }
-        let inputs = said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-        println!(
-            "fuzz {target}: {} inputs, no failure",
-            inputs.context("libFuzzer gave no statistics")?.trim()
-        );
     }
     println!("fuzz: no failure");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs one target, and tells how it went: whether it did not fail.
+fn fuzz(target: &str, built: &Path, seconds: u32) -> Result<bool> {
+    let failures = built.join("failures");
+    let corpus = built.join("corpus").join(target);
+    fs::create_dir_all(&corpus)?;
+    let mut fuzz = command::program(built.join(host()?).join("release").join(target));
+    fuzz.arg(&corpus);
+    let kept = repo::root().join(KEPT).join(target);
+    if kept.is_dir() {
+        fuzz.arg(kept);
+    }
+    if target == "record_batch" {
+        fuzz.arg(repo::root().join(BATCHES));
+    }
+    fuzz.arg(format!("-max_total_time={seconds}"));
+    // An input of a few kilobytes has no business with half a gigabyte, or with a second.
+    fuzz.args(["-rss_limit_mb=512", "-timeout=5", "-max_len=4096", "-print_funcs=0", "-print_final_stats=1"]);
+    fuzz.arg(format!("-artifact_prefix={}/{target}-", failures.display()));
+    let output = fuzz.output().with_context(|| format!("starting {target}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        eprintln!("{said}");
+        println!("fuzz: {target} FAILED; the input is in {}", failures.display());
+        return Ok(false);
+    }
+    let inputs = said.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    let inputs = inputs.context("libFuzzer gave no statistics")?.trim();
+    println!("fuzz {target}: {inputs} inputs, no failure");
+    Ok(true)
 }
 
 /// The triple of this machine, as rustc names it.

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use crate::parallel::on_all_processors;
 use crate::{command, repo};
 
 const BASELINE: &str = "tools/instructions/baseline.tsv";
@@ -48,8 +49,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     println!("{:<42} {:>10} {:>10} {:>8}", "instructions for each call", "before", "now", "");
     let mut grown = Vec::new();
-    for name in listed.lines().filter(wanted) {
-        let now = count(&program, name)?;
+    let names: Vec<&str> = listed.lines().filter(wanted).collect();
+    let counts = on_all_processors(&names, |name| count(&program, name));
+    for (name, now) in names.into_iter().zip(counts) {
+        let now = now?;
         after.insert(name.to_string(), now);
         let Some(was) = before.get(name).copied() else {
             println!("{name:<42} {:>10} {now:>10} {:>8}", "", "new");
@@ -84,7 +87,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 /// Instructions of one call of a case.
 fn count(program: &Path, name: &str) -> Result<u64> {
-    let file = std::env::temp_dir().join(format!("ottla-callgrind-{}", std::process::id()));
+    let case: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let file = std::env::temp_dir().join(format!("ottla-callgrind-{}-{case}", std::process::id()));
     let mut valgrind = command::program("valgrind");
     valgrind
         .args(["--tool=callgrind", "--quiet", "--collect-atstart=no"])

@@ -7,6 +7,7 @@ mod compat;
 mod fix;
 mod fuzz;
 mod instructions;
+mod parallel;
 mod repo;
 mod tidy;
 mod verify;
