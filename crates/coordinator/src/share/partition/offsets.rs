@@ -171,17 +171,25 @@ impl SharePartition {
 
     /// Between these offsets there is nothing in the log: no gap either.
     pub(super) fn close_gap(&mut self, fetch_offset: i64, base_offset: i64) {
-        if let Some(gap) = &mut self.gap_window
-            && (fetch_offset..base_offset).contains(&gap.gap_start_offset.max(self.start_offset))
+        if self.gap_start_offset().is_some_and(|offset| (fetch_offset..base_offset).contains(&offset))
+            && let Some(gap) = &mut self.gap_window
         {
             gap.gap_start_offset = base_offset;
         }
     }
 
-    /// Where to look for the next gap in what the persister knew.
+    /// Where to look for the next gap in what the persister knew: not among records that are in flight.
     fn gap_start_offset(&self) -> Option<i64> {
         let gap = self.gap_window.filter(|_| self.is_gap_window_active())?;
-        Some(gap.gap_start_offset.max(self.start_offset))
+        let mut offset = gap.gap_start_offset.max(self.start_offset);
+        let from = self.batch_key_at(offset).unwrap_or(offset);
+        for (key, batch) in self.batches.range(from..) {
+            if *key > offset {
+                break;
+            }
+            offset = batch.last_offset + 1;
+        }
+        Some(offset)
     }
 
     fn first_available_offset(&self) -> Option<i64> {

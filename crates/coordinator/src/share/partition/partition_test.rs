@@ -325,3 +325,22 @@ fn state_that_makes_no_sense_is_refused() {
     assert!(matches!(check(0, 0, i64::MAX, 0), Err(InvalidState::Range { .. })));
     assert_eq!(check(0, 0, 9, 7), Err(InvalidState::State(7)));
 }
+
+#[test]
+fn holes_behind_what_is_done_with_do_not_stop_a_partition_that_is_full() {
+    // The log's compaction has removed 4 to 6 and 9 to 13; the persister knows of what is between and behind.
+    let known = [
+        (7, 7, RecordState::Acknowledged, 1),
+        (8, 8, RecordState::Archived, 1),
+        (14, 15, RecordState::Archived, 3),
+    ];
+    let mut partition = partition(4, &known);
+    partition.set_config(SharePartitionConfig { max_in_flight_records: 10, ..Default::default() });
+    // A read brings one batch.
+    for _ in 0..3 {
+        let fetch_offset = partition.next_fetch_offset();
+        let read = [(7, 7), (8, 8), (14, 15), (16, 20)].into_iter().find(|(_, last)| *last >= fetch_offset);
+        acquire(&mut partition, "a", read.as_slice());
+    }
+    assert_eq!(state(&partition, 16), Some((RecordState::Acquired, 1)), "{partition:?}");
+}
