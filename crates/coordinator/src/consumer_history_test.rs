@@ -2,8 +2,6 @@
 //! topics grow, appends fail, commits are late, the broker dies. Whatever happens, no partition has two
 //! owners, a fresh shard that reads the log has the same group; and once all goes well again, every
 //! partition has one owner.
-//!
-//! `OTTLA_HISTORIES` sets the number of histories.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +11,7 @@ use ottla_protocol::{ErrorCode, Str};
 
 use crate::consumer_testing::{Consumer, image_of};
 use crate::group::Group;
+use crate::histories_test::{self, REPLAYED_ONE_IN, Seen};
 use crate::testing::{GROUP, JoinSpec, Random, World, replayed};
 use crate::{CoordinatorShard, Reply, ReplyId};
 
@@ -104,7 +103,7 @@ struct History {
     consumers: Vec<Consumer>,
     classics: Vec<Classic>,
     names: u64,
-    seen: BTreeMap<String, usize>,
+    seen: Seen<String>,
 }
 
 impl History {
@@ -122,7 +121,7 @@ impl History {
             consumers: Vec::new(),
             classics: Vec::new(),
             names: 0,
-            seen: BTreeMap::new(),
+            seen: Seen::new(),
         };
         for number in 0..2 + history.random.below(3) {
             let consumer = history.new_consumer(number);
@@ -159,10 +158,13 @@ impl History {
         self.world.set_image(image_of(&topics, self.version));
     }
 
-    fn run(mut self) -> BTreeMap<String, usize> {
+    fn run(mut self) -> Seen<String> {
         for _ in 0..STEPS {
             self.step();
             self.check();
+            if self.random.one_in(REPLAYED_ONE_IN) {
+                self.check_log();
+            }
         }
         self.settle();
         self.seen
@@ -271,6 +273,11 @@ impl History {
             *self.seen.entry("consumer".to_owned()).or_default() += 1;
             group.check_owners();
         }
+    }
+
+    /// A fresh shard that reads the log has the same group.
+    fn check_log(&self) {
+        let shard = self.world.runtime.shard();
         let mut fresh = replayed(&self.world.config, &self.world.log);
         let _ = fresh.on_metadata(shard.image.clone(), self.world.now_ms);
         assert_eq!(self.described(&fresh), self.described(shard));
@@ -293,6 +300,7 @@ impl History {
             }
         }
         self.check();
+        self.check_log();
         let group = self.described(self.world.runtime.shard());
         assert_eq!(group.group_state, "Stable", "{:?} {group:?}", self.world.explain());
         let mut owned: BTreeMap<Str, Vec<i32>> = BTreeMap::new();
@@ -310,20 +318,6 @@ impl History {
 
 #[test]
 fn groups_come_to_rest_with_one_owner_each() {
-    let count = std::env::var("OTTLA_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for seed in 0..count {
-        let history = std::panic::AssertUnwindSafe(|| History::new(seed).run());
-        match std::panic::catch_unwind(history) {
-            Ok(states) => states.into_iter().for_each(|(state, n)| *seen.entry(state).or_insert(0) += n),
-            Err(panic) => {
-                eprintln!("seed {seed}");
-                std::panic::resume_unwind(panic);
-            }
-        }
-    }
-    // Histories that never get anywhere would prove nothing.
-    for state in ["consumer", "Empty", "Assigning", "Reconciling", "Stable"] {
-        assert!(seen.get(state).is_some_and(|n| *n > 20), "{state}: {seen:?}");
-    }
+    let states = ["consumer", "Empty", "Assigning", "Reconciling", "Stable"].map(str::to_owned);
+    histories_test::run(20, &states, |seed| History::new(seed).run());
 }

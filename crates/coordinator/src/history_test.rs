@@ -15,6 +15,7 @@ use ottla_protocol::messages::{GroupMetadataValue, TxnOffsetCommitRequest};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
 use crate::group::Group;
+use crate::histories_test::{self, Seen};
 use crate::testing::{CommitSpec, GROUP, JoinSpec, Random, World, replayed, sync_request};
 use crate::{GroupCoordinatorShard, Reply};
 
@@ -36,7 +37,7 @@ struct History {
     answered: usize,
     sent_before_restart: usize,
     /// How often each state of the group was seen.
-    seen: BTreeMap<&'static str, usize>,
+    seen: Seen<&'static str>,
 }
 
 impl History {
@@ -55,11 +56,11 @@ impl History {
             ids: vec![Str::new(), "stranger".into()],
             answered: 0,
             sent_before_restart: 0,
-            seen: BTreeMap::new(),
+            seen: Seen::new(),
         }
     }
 
-    fn run(mut self, steps: usize) -> BTreeMap<&'static str, usize> {
+    fn run(mut self, steps: usize) -> Seen<&'static str> {
         for _ in 0..steps {
             self.step();
             self.learn();
@@ -292,7 +293,7 @@ impl History {
     }
 
     /// Nobody asks any more.
-    fn finish(mut self) -> BTreeMap<&'static str, usize> {
+    fn finish(mut self) -> Seen<&'static str> {
         self.world.log.holds = false;
         self.world.log.fails = None;
         self.world.commit();
@@ -313,37 +314,17 @@ fn groups(shard: &GroupCoordinatorShard) -> BTreeMap<Str, GroupMetadataValue> {
     shard.persistent_groups().map(|(group_id, value)| (group_id.clone(), value)).collect()
 }
 
-fn run(weather: Weather, seeds: std::ops::Range<u64>) {
-    let mut seen = BTreeMap::new();
-    for seed in seeds {
-        let history = std::panic::AssertUnwindSafe(|| History::new(seed, weather).run(120));
-        match std::panic::catch_unwind(history) {
-            Ok(states) => states.into_iter().for_each(|(state, n)| *seen.entry(state).or_insert(0) += n),
-            Err(panic) => {
-                eprintln!("seed {seed}, {weather:?}");
-                std::panic::resume_unwind(panic);
-            }
-        }
-    }
-    // Histories that never get anywhere would prove nothing.
-    for state in ["-", "Empty", "PreparingRebalance", "CompletingRebalance", "Stable"] {
-        assert!(seen.get(state).is_some_and(|n| *n > 100), "{seen:?}");
-    }
+fn run(weather: Weather) {
+    let states = ["-", "Empty", "PreparingRebalance", "CompletingRebalance", "Stable"];
+    histories_test::run(100, &states, |seed| History::new(seed, weather).run(120));
 }
 
 #[test]
 fn calm_histories_leave_the_state_in_the_log() {
-    run(Weather::Calm, 0..100);
+    run(Weather::Calm);
 }
 
 #[test]
 fn stormy_histories_leave_nobody_waiting() {
-    run(Weather::Stormy, 0..100);
-}
-
-#[test]
-#[ignore = "minutes: many more histories"]
-fn many_histories() {
-    run(Weather::Calm, 1_000..6_000);
-    run(Weather::Stormy, 1_000..6_000);
+    run(Weather::Stormy);
 }

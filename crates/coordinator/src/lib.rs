@@ -48,6 +48,8 @@ mod consumer_history_test;
 #[cfg(test)]
 mod consumer_testing;
 #[cfg(test)]
+mod histories_test;
+#[cfg(test)]
 mod history_test;
 #[cfg(test)]
 mod simulation_test;

@@ -8,6 +8,7 @@ use ottla_protocol::ErrorCode;
 
 use super::TransactionState;
 use super::testing::{World, replayed};
+use crate::histories_test::{self, Seen};
 use crate::testing::Random;
 
 /// How a partition saw a transaction: which epoch ended it, and how.
@@ -31,7 +32,7 @@ struct History {
     sessions: Vec<(i64, i16)>,
     /// What producers were promised.
     promised: BTreeMap<(i64, i16), bool>,
-    seen: BTreeMap<TransactionState, usize>,
+    seen: Seen<TransactionState>,
 }
 
 const NAMES: [(&str, i32); 4] = [("a", 0), ("a", 1), ("b", 0), ("c", 7)];
@@ -47,7 +48,7 @@ impl History {
             newest: None,
             sessions: vec![(1, 0)],
             promised: BTreeMap::new(),
-            seen: BTreeMap::new(),
+            seen: Seen::new(),
         }
     }
 
@@ -177,7 +178,7 @@ impl History {
     }
 
     /// No more faults: what is decided comes to its end.
-    fn finish(mut self) -> BTreeMap<TransactionState, usize> {
+    fn finish(mut self) -> Seen<TransactionState> {
         self.world.log.fails = None;
         self.world.log.holds = false;
         self.world.commit_log();
@@ -195,24 +196,10 @@ impl History {
 
 #[test]
 fn transactions_are_whole_whatever_happens() {
-    let histories = std::env::var("OTTLA_TRANSACTION_HISTORIES").ok().and_then(|n| n.parse().ok());
-    let mut seen: BTreeMap<TransactionState, usize> = BTreeMap::new();
-    for seed in 0..histories.unwrap_or(300) {
-        let history = std::panic::AssertUnwindSafe(|| {
-            let mut history = History::new(seed);
-            (0..120).for_each(|_| history.step());
-            history.finish()
-        });
-        match std::panic::catch_unwind(history) {
-            Ok(states) => states.into_iter().for_each(|(state, n)| *seen.entry(state).or_default() += n),
-            Err(panic) => {
-                eprintln!("seed {seed}");
-                std::panic::resume_unwind(panic);
-            }
-        }
-    }
-    // Histories that never get anywhere would prove nothing.
-    for state in [0, 1, 2, 3, 4, 5].map(|id| TransactionState::from_id(id).unwrap()) {
-        assert!(seen.get(&state).is_some_and(|n| *n > 100), "{seen:?}");
-    }
+    let states = [0, 1, 2, 3, 4, 5].map(|id| TransactionState::from_id(id).unwrap());
+    histories_test::run(300, &states, |seed| {
+        let mut history = History::new(seed);
+        (0..120).for_each(|_| history.step());
+        history.finish()
+    });
 }

@@ -1,8 +1,6 @@
 //! Random histories of a share group: members come, go and fall silent, topics grow, the share coordinator fails
 //! or says nothing, appends fail, commits are late, the broker dies. Whatever happens, a fresh shard that reads
 //! the log has the same group; and once all goes well again, every partition is assigned to somebody.
-//!
-//! `OTTLA_HISTORIES` sets the number of histories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +12,7 @@ use super::{InitializeShareState, ShareGroup};
 use crate::CoordinatorShard;
 use crate::consumer_testing::image_of;
 use crate::group::Group;
+use crate::histories_test::{self, REPLAYED_ONE_IN, Seen};
 use crate::testing::{GROUP, Random, World, replayed};
 
 const NAMES: &[&str] = &["foo", "bar", "baz"];
@@ -57,6 +56,19 @@ impl History {
         self.version += 1;
         let topics: Vec<(&str, i32)> = self.topics.iter().map(|(name, count)| (*name, *count)).collect();
         self.world.set_image(image_of(&topics, self.version));
+    }
+
+    fn run(mut self) -> Seen<&'static str> {
+        let mut seen = Seen::new();
+        for _ in 0..STEPS {
+            self.step();
+            *seen.entry(self.world.state()).or_default() += 1;
+            if self.random.one_in(REPLAYED_ONE_IN) {
+                self.check_log();
+            }
+        }
+        self.settle();
+        seen
     }
 
     fn step(&mut self) {
@@ -141,7 +153,7 @@ impl History {
         self.publish();
     }
 
-    fn check(&self) {
+    fn check_log(&self) {
         let shard = self.world.runtime.shard();
         let mut fresh = replayed(&self.world.config, &self.world.log);
         let _ = fresh.on_metadata(shard.image.clone(), self.world.now_ms);
@@ -167,7 +179,7 @@ impl History {
                 self.world.share_initialized(&asked);
             }
         }
-        self.check();
+        self.check_log();
         let mut assigned: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
         for member in &self.members {
             for (topic, partitions) in &member.assigned {
@@ -213,19 +225,5 @@ fn same_group(fresh: &ShareGroup, group: &ShareGroup) {
 
 #[test]
 fn groups_come_to_rest_with_everything_assigned() {
-    let count = std::env::var("OTTLA_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
-    for seed in 0..count {
-        let history = std::panic::AssertUnwindSafe(|| {
-            let mut history = History::new(seed);
-            for _ in 0..STEPS {
-                history.step();
-                history.check();
-            }
-            history.settle();
-        });
-        if let Err(panic) = std::panic::catch_unwind(history) {
-            eprintln!("seed {seed}");
-            std::panic::resume_unwind(panic);
-        }
-    }
+    histories_test::run(20, &["Empty", "Stable"], |seed| History::new(seed).run());
 }

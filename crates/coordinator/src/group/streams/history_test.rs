@@ -17,13 +17,9 @@ use crate::coordinator_shard::CoordinatorShard;
 use crate::group::Group;
 use crate::group::streams::tasks::Tasks;
 use crate::group::streams::testing::{Sub, tasks, topology};
+use crate::histories_test::{self, REPLAYED_ONE_IN, Seen};
 use crate::testing::{GROUP, Random, World, context, replayed};
 use crate::{Reply, StreamsGroupHeartbeatReply};
-
-/// How many histories: `OTTLA_STREAMS_HISTORIES`.
-fn histories() -> u64 {
-    std::env::var("OTTLA_STREAMS_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(6)
-}
 
 fn image(topics: &BTreeMap<Str, i32>) -> Arc<MetadataImage> {
     let mut image = MetadataImage::default();
@@ -202,8 +198,8 @@ impl Application {
         restarted
     }
 
-    /// What must hold at any time.
-    fn check(&self) {
+    /// No task has two owners.
+    fn check_owners(&self) {
         let Some(Group::Streams(group)) = self.world.runtime.shard().groups.get(GROUP) else { return };
         let mut owners: BTreeMap<(Str, i32), Str> = BTreeMap::new();
         for member in group.members.values() {
@@ -216,7 +212,11 @@ impl Application {
                 }
             }
         }
-        // And nothing is known that is not in the log.
+    }
+
+    /// Nothing is known that is not in the log.
+    fn check_log(&self) {
+        let Some(Group::Streams(group)) = self.world.runtime.shard().groups.get(GROUP) else { return };
         let again = replayed(&self.world.config, &self.world.log);
         let Some(Group::Streams(again)) = again.groups.get(GROUP) else { panic!("no group") };
         assert_eq!(persistent(again), persistent(group));
@@ -259,7 +259,8 @@ fn an_application_gets_its_topics_and_its_tasks() {
     assert_eq!(app.clients["a"].active, tasks(&[("0", all), ("1", all)]));
     assert_eq!(app.clients["a"].statuses, Vec::<i8>::new());
     assert_eq!(app.group().state(), StreamsGroupState::Stable);
-    app.check();
+    app.check_owners();
+    app.check_log();
 }
 
 #[test]
@@ -287,7 +288,8 @@ fn tasks_go_from_member_to_member_one_owner_at_a_time() {
     app.beat_all(2);
     app.join("b", "q");
     assert!(app.clients["b"].active.is_empty(), "all is still another's");
-    app.check();
+    app.check_owners();
+    app.check_log();
     app.beat_all(4);
     let count =
         |app: &Application, id: &str| app.clients[id].active.values().map(BTreeSet::len).sum::<usize>();
@@ -295,7 +297,8 @@ fn tasks_go_from_member_to_member_one_owner_at_a_time() {
     assert_eq!(app.leave("b"), ErrorCode::None);
     app.beat_all(2);
     assert_eq!(count(&app, "a"), 8);
-    app.check();
+    app.check_owners();
+    app.check_log();
 }
 
 #[test]
@@ -309,7 +312,8 @@ fn the_first_assignment_waits_for_more_members() {
     app.world.advance(3_000);
     app.beat_all(1);
     assert_eq!((app.clients["a"].active["0"].len(), app.clients["b"].active["0"].len()), (1, 1));
-    app.check();
+    app.check_owners();
+    app.check_log();
 }
 
 #[test]
@@ -336,7 +340,8 @@ fn members_that_fall_silent_or_keep_their_tasks_are_removed() {
     app.world.advance(46_000);
     assert_eq!(app.group().state(), StreamsGroupState::Empty);
     assert_eq!(app.beat("b"), ErrorCode::UnknownMemberId);
-    app.check();
+    app.check_owners();
+    app.check_log();
 }
 
 #[test]
@@ -369,7 +374,8 @@ fn a_request_to_shut_down_reaches_all() {
 }
 
 /// One history. What happens depends on the seed alone.
-fn history(seed: u64) {
+fn history(seed: u64) -> Seen<&'static str> {
+    let mut seen = Seen::new();
     let mut random = Random(seed);
     let replicas = random.below(3) as i32;
     let mut app = Application::new(&word_count(), &[("words", 1 + random.below(6) as i32)], 0, replicas);
@@ -389,19 +395,25 @@ fn history(seed: u64) {
             _ => {}
         }
         app.world.advance(random.below(2_000) as i64);
-        app.check();
+        *seen.entry(app.world.state()).or_default() += 1;
+        app.check_owners();
+        if random.one_in(REPLAYED_ONE_IN) {
+            app.check_log();
+        }
     }
     app.join("last", "p0");
     for _ in 0..4 {
         app.beat_all(16);
     }
-    app.check();
+    app.check_owners();
+    app.check_log();
     assert_eq!(app.group().state(), StreamsGroupState::Stable, "seed {seed}: {:?}", app.group());
     let owned: usize = app.clients.values().flat_map(|c| c.active.values()).map(BTreeSet::len).sum();
     assert_eq!(owned as i32, 2 * app.topics["words"], "seed {seed}: every task has an owner");
+    seen
 }
 
 #[test]
 fn whatever_happens_every_task_has_one_owner_in_the_end() {
-    (0..histories()).for_each(history);
+    histories_test::run(20, &["Empty", "NotReady", "Reconciling", "Stable"], history);
 }

@@ -2,8 +2,6 @@
 //! log is compacted and cut. Whatever happens, no record has two owners, delivery counts do not fall, the
 //! start offset does not go back, what was accepted is never delivered again, and in the end everything is
 //! done with.
-//!
-//! `SHARE_HISTORIES` sets the number of histories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +11,7 @@ use super::{
     AcknowledgementBatch, Acquire, AcquireMode, AcquiredRecords, FetchedBatch, PendingWrite, RecordState,
     SharePartition, SharePartitionConfig, StateBatch,
 };
+use crate::histories_test::{self, Seen};
 use crate::share::coordinator::combine_state_batches;
 use crate::testing::Random;
 
@@ -301,9 +300,8 @@ impl History {
 
 #[test]
 fn random_histories_end_well() {
-    let histories = std::env::var("SHARE_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
-    for seed in 0..histories {
-        let result = std::panic::catch_unwind(|| History::new(seed).run());
-        assert!(result.is_ok(), "history {seed}");
-    }
+    histories_test::run(60, &[], |seed| {
+        History::new(seed).run();
+        Seen::<()>::new()
+    });
 }
