@@ -83,7 +83,7 @@ impl AcquiredRecords {
 /// One acquisition under way.
 pub(super) struct Acquiring<'a> {
     pub request: &'a Acquire<'a>,
-    /// First offset that was read.
+    /// First offset that may be taken.
     pub first_offset: i64,
     /// Last offset that may be taken.
     pub last_offset: i64,
@@ -117,8 +117,9 @@ impl SharePartition {
         if max_records <= 0 {
             return Vec::new();
         }
-        let first_offset = first.base_offset;
-        self.archive_missing(request.fetch_offset, first_offset);
+        self.archive_missing(request.fetch_offset, first.base_offset);
+        // A batch of the log may begin below what is done with, where a write that failed has left records available.
+        let first_offset = first.base_offset.max(self.start_offset);
         let mut acquiring = Acquiring {
             request,
             first_offset,

@@ -344,3 +344,15 @@ fn holes_behind_what_is_done_with_do_not_stop_a_partition_that_is_full() {
     }
     assert_eq!(state(&partition, 16), Some((RecordState::Acquired, 1)), "{partition:?}");
 }
+
+#[test]
+fn what_is_below_the_start_offset_is_not_taken_again() {
+    let mut partition = partition(0, &[]);
+    acquire(&mut partition, "a", &[(0, 9)]);
+    // The log begins in the middle of what is given back, locks run out meanwhile, and the write fails.
+    partition.on_log_start_offset(3);
+    let write = partition.release_acquired_records(&"a".into()).unwrap();
+    partition.on_deadline(LOCK_MS);
+    let _ = partition.complete_write(&write, false);
+    assert_eq!(acquire(&mut partition, "b", &[(0, 9)]), [(3, 9, 2)]);
+}
