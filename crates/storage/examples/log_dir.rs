@@ -4,7 +4,7 @@
 //! ```text
 //! log_dir write <dir> [kill]     kill: end without closing anything
 //! log_dir read <dir> <node.id>   loads all logs, reads every batch, checks every CRC, and stops cleanly
-//! log_dir many <dir> <count>     creates or loads so many partitions, and says what they cost
+//! log_dir many <dir> <count> [kill]  loads or creates so many partitions, appends to each, and says what it costs
 //! ```
 
 use std::path::PathBuf;
@@ -33,8 +33,11 @@ fn main() -> Outcome {
         ["write", dir] => write(dir.into(), false),
         ["write", dir, "kill"] => write(dir.into(), true),
         ["read", dir, node_id] => read(dir.into(), node_id.parse()?),
-        ["many", dir, count] => many(dir.into(), count.parse()?),
-        _ => Err("usage: log_dir many <dir> <count> | write <dir> [kill] | read <dir> <node.id>".into()),
+        ["many", dir, count] => many(dir.into(), count.parse()?, false),
+        ["many", dir, count, "kill"] => many(dir.into(), count.parse()?, true),
+        _ => {
+            Err("usage: log_dir many <dir> <count> [kill] | write <dir> [kill] | read <dir> <node.id>".into())
+        }
     }
 }
 
@@ -179,7 +182,7 @@ fn resident_kib() -> u64 {
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-fn many(dir: PathBuf, count: i32) -> Outcome {
+fn many(dir: PathBuf, count: i32, kill: bool) -> Outcome {
     let step = |what: &str, start: std::time::Instant| {
         println!("{what:>12}: {:>6} ms, {:>7} KiB resident", start.elapsed().as_millis(), resident_kib());
     };
@@ -207,6 +210,9 @@ fn many(dir: PathBuf, count: i32) -> Outcome {
         log.append_as_leader(&batch, &append)?;
     }
     step("append each", start);
+    if kill {
+        std::process::exit(9);
+    }
     println!("{} open files", manager.context().open_files());
     for _ in 0..2 {
         manager.trim_memory();

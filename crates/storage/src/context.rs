@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::boot_id::BootId;
+use crate::checkpoint::partition_metadata::PartitionMetadataWriter;
 use crate::file_cache::FileCache;
 use crate::hot_tail::{GLOBAL_BYTES_MAX, TailBudget};
 use crate::log::PartitionLog;
@@ -22,6 +23,8 @@ pub struct StorageContext {
     pub(crate) files: Arc<FileCache>,
     /// Memory for hot tails.
     pub(crate) tail_budget: Arc<TailBudget>,
+    /// Writes the topic ids of new logs.
+    pub(crate) partition_metadata: PartitionMetadataWriter,
     /// Files to unlink later.
     pub(crate) trash: Trash,
     /// Logs that closed a segment which is not yet durable.
@@ -78,6 +81,7 @@ impl StorageContext {
         Arc::new(Self {
             files: FileCache::new(options.open_files_max),
             tail_budget: TailBudget::new(options.hot_tail_bytes_max),
+            partition_metadata: PartitionMetadataWriter::default(),
             trash: Trash::default(),
             to_flush: Mutex::default(),
             cleaner_checkpoints_changed: AtomicBool::new(false),

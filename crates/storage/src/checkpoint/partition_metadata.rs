@@ -1,18 +1,69 @@
 //! The topic id of a partition's directory (Kafka: `PartitionMetadataFile`).
 
-use std::io;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use ottla_protocol::Uuid;
+use parking_lot::Mutex;
 
-use crate::fs::found;
+use crate::fs::{found, replace_file};
 
 /// Name of the file in a partition's directory.
 pub const PARTITION_METADATA_FILE: &str = "partition.metadata";
 
-/// Writes the file, where there was none. It is not made durable here: the log does that before its first fsync.
-pub fn write(dir: &Path, topic_id: Uuid) -> io::Result<()> {
-    std::fs::write(dir.join(PARTITION_METADATA_FILE), format!("version: 0\ntopic_id: {topic_id}"))
+/// Writes the file. It is not made durable here: the log does that before its first fsync.
+fn write(dir: &Path, topic_id: Uuid) -> io::Result<()> {
+    let path = dir.join(PARTITION_METADATA_FILE);
+    let content = format!("version: 0\ntopic_id: {topic_id}");
+    match File::create_new(&path) {
+        Ok(mut file) => file.write_all(content.as_bytes()),
+        // Not in place: other partitions may have the same file.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => replace_file(&path, content.as_bytes(), false),
+        Err(e) => Err(e),
+    }
+}
+
+/// How many partitions share a file: what a bad block takes away must not be all of a large topic.
+const NAMES_MAX: u32 = 32;
+
+/// Writes the files of new logs. Those of a topic's partitions say the same, so that some of them, one after the other, are
+/// made the same file: a new name costs the file system a fraction of what a new file does, above all where many were removed
+/// a moment ago (ext4 passes over their inodes one by one, for some minutes). Neither Ottla nor Kafka writes to a file that
+/// is there: both put another in its place.
+#[derive(Debug, Default)]
+pub struct PartitionMetadataWriter {
+    last: Mutex<Option<LastFile>>,
+}
+
+/// The file that was written last.
+#[derive(Debug)]
+struct LastFile {
+    path: PathBuf,
+    topic_id: Uuid,
+    names: u32,
+}
+
+impl PartitionMetadataWriter {
+    /// Gives the log in `dir` a file that holds this id.
+    pub fn write(&self, dir: &Path, topic_id: Uuid) -> io::Result<()> {
+        let path = dir.join(PARTITION_METADATA_FILE);
+        let mut last = self.last.lock();
+        if let Some(last) = &mut *last
+            && last.topic_id == topic_id
+            && last.names < NAMES_MAX
+            // Only within a log directory: each of them stands for a disk of its own.
+            && last.path.parent().and_then(Path::parent) == dir.parent()
+            // It may be gone, or the file system knows but one name of a file.
+            && std::fs::hard_link(&last.path, &path).is_ok()
+        {
+            last.names += 1;
+            return Ok(());
+        }
+        write(dir, topic_id)?;
+        *last = Some(LastFile { path, topic_id, names: 1 });
+        Ok(())
+    }
 }
 
 /// Bytes of the file.
@@ -57,6 +108,8 @@ fn parse(text: &str) -> Result<Uuid, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
@@ -85,5 +138,44 @@ mod tests {
             std::fs::write(&path, malformed).expect("write");
             assert!(read(dir.path()).is_err(), "{malformed}");
         }
+    }
+
+    #[test]
+    fn partitions_of_a_topic_share_a_file_that_is_replaced_and_never_changed() {
+        let temp = tempfile::tempdir().expect("temp dir");
+        let dir = |name: &str| {
+            let dir = temp.path().join(name);
+            std::fs::create_dir_all(&dir).expect("create");
+            dir
+        };
+        let file = |dir: &Path| std::fs::metadata(dir.join(PARTITION_METADATA_FILE)).expect("stat").ino();
+        let (first, second) = (Uuid::from_parts(1, 2), Uuid::from_parts(3, 4));
+        let writer = PartitionMetadataWriter::default();
+        let (a, b, other_topic, other_disk) = (dir("1/a-0"), dir("1/a-1"), dir("1/b-0"), dir("2/a-2"));
+        for (dir, id) in [(&a, first), (&b, first), (&other_topic, second), (&other_disk, second)] {
+            writer.write(dir, id).expect("write");
+            assert_eq!(read(dir).expect("read"), Some(id));
+        }
+        assert_eq!(file(&a), file(&b));
+        assert_ne!(file(&other_topic), file(&other_disk));
+        // One of them is not whole, so that it is written again; the others keep theirs.
+        writer.write(&a, second).expect("write");
+        assert_eq!(read(&a).expect("read"), Some(second));
+        assert_eq!(read(&b).expect("read"), Some(first));
+        // No more than some of them, lest a bad block be the end of a topic.
+        let numbers: Vec<u64> = (0..80)
+            .map(|partition| {
+                let dir = dir(&format!("1/c-{partition}"));
+                writer.write(&dir, first).expect("write");
+                file(&dir)
+            })
+            .collect();
+        let files: Vec<usize> = numbers.chunk_by(|a, b| a == b).map(<[u64]>::len).collect();
+        assert_eq!(files, [32, 32, 16]);
+        // The last one is gone with its topic.
+        writer.write(&a, second).expect("write");
+        std::fs::remove_dir_all(&a).expect("remove");
+        writer.write(&dir("1/b-1"), second).expect("write");
+        assert_eq!(read(&dir("1/b-1")).expect("read"), Some(second));
     }
 }

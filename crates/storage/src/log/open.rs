@@ -25,7 +25,7 @@ use crate::config::LogConfig;
 use crate::context::{ContextOptions, StorageContext};
 use crate::error::{StorageError, StorageResult};
 use crate::hot_tail::HotTail;
-use crate::leader_epochs::LeaderEpochs;
+use crate::leader_epochs::{EpochEntry, LeaderEpochs};
 use crate::log_dir::LogDir;
 use crate::producer_state::{ProducerStateManager, snapshot_path};
 use crate::segment::lazy_file::SegmentEnv;
@@ -73,6 +73,8 @@ pub(super) struct Loading<'a> {
     pub(super) segments: Vec<Segment>,
     pub(super) producers: ProducerStateManager,
     epochs: LeaderEpochs,
+    /// What the file of the leader epochs holds; none: unknown, or there is no file.
+    epochs_in_file: Option<Vec<EpochEntry>>,
     /// Files that were written, for the log's first flush to make durable.
     unsynced: Vec<PathBuf>,
     pub(super) tail_checkpoints: TailCheckpoints,
@@ -89,33 +91,64 @@ impl PartitionLog {
         options: &OpenOptions,
     ) -> StorageResult<Arc<Self>> {
         log_dir.check()?;
-        let doing = || format!("Error while loading log for {} in {}", options.partition, dir.display());
-        let topic_id = log_dir.guard(doing, || {
+        let topic_id = log_dir.guard(doing(options, dir), || {
             let known = partition_metadata::read(dir)?;
             if known.is_none() {
                 std::fs::create_dir_all(dir)?;
             }
             Ok(known)
         })?;
+        if let (Some(found), Some(wanted)) = (topic_id, options.topic_id)
+            && found != wanted
+        {
+            let partition = options.partition.to_string();
+            return Err(StorageError::InconsistentTopicId { partition, wanted, found });
+        }
+        let listing = log_dir.guard(doing(options, dir), || Listing::read(dir))?;
+        Self::load(context, log_dir, dir, options, topic_id, listing)
+    }
+
+    /// Makes the directory, with an empty log in it: nothing is looked for there. None if there is something of that name,
+    /// or if its place is missing.
+    pub(crate) fn create(
+        context: &Arc<StorageContext>,
+        log_dir: &Arc<LogDir>,
+        dir: &Path,
+        options: &OpenOptions,
+    ) -> StorageResult<Option<Arc<Self>>> {
+        let is_made = log_dir.guard(doing(options, dir), || match std::fs::create_dir(dir) {
+            Ok(()) => Ok(true),
+            Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => Ok(false),
+            Err(e) => Err(e),
+        })?;
+        if !is_made {
+            return Ok(None);
+        }
+        Self::load(context, log_dir, dir, options, None, Listing::default()).map(Some)
+    }
+
+    /// Loads what is listed of a directory, in which `found` is the topic's id.
+    fn load(
+        context: &Arc<StorageContext>,
+        log_dir: &Arc<LogDir>,
+        dir: &Path,
+        options: &OpenOptions,
+        found: Option<Uuid>,
+        listing: Listing,
+    ) -> StorageResult<Arc<Self>> {
         let mut named = None;
-        let topic_id = match (topic_id, options.topic_id) {
-            (Some(found), Some(wanted)) if found != wanted => {
-                let partition = options.partition.to_string();
-                return Err(StorageError::InconsistentTopicId { partition, wanted, found });
-            }
-            (None, Some(wanted)) => {
-                log_dir.guard(doing, || partition_metadata::write(dir, wanted))?;
-                named = Some(dir.join(PARTITION_METADATA_FILE));
-                Some(wanted)
-            }
-            (found, _) => found,
-        };
+        if let (None, Some(wanted)) = (found, options.topic_id) {
+            log_dir.guard(doing(options, dir), || context.partition_metadata.write(dir, wanted))?;
+            named = Some(dir.join(PARTITION_METADATA_FILE));
+        }
         let env = SegmentEnv { dir, files: &context.files, disk: log_dir.disk() };
-        let (mut loaded, offsets) = log_dir.guard(doing, || Loading::load(env, options, context))?;
+        let load = || Loading::load(env, options, context, listing);
+        let (mut loaded, offsets) = log_dir.guard(doing(options, dir), load)?;
         if let Some(named) = named {
             loaded.unsynced.reserve_exact(1);
             loaded.unsynced.push(named);
         }
+        let topic_id = found.or(options.topic_id);
         Ok(Self::assemble(context, log_dir, options, loaded, offsets, topic_id))
     }
 
@@ -172,6 +205,11 @@ impl PartitionLog {
     }
 }
 
+/// What an error was met at.
+fn doing(options: &OpenOptions, dir: &Path) -> impl FnOnce() -> String {
+    move || format!("Error while loading log for {} in {}", options.partition, dir.display())
+}
+
 /// Where a loaded log starts and ends.
 #[derive(Clone, Copy, Debug)]
 struct LoadedOffsets {
@@ -185,8 +223,8 @@ impl<'a> Loading<'a> {
         env: SegmentEnv<'a>,
         options: &'a OpenOptions,
         context: &StorageContext,
+        mut listing: Listing,
     ) -> io::Result<(Self, LoadedOffsets)> {
-        let mut listing = Listing::read(env.dir)?;
         if listing.has_leftovers {
             finish_swaps(env.disk, env.dir)?;
             // What is removed must not come back beside what is appended from now on.
@@ -209,6 +247,7 @@ impl<'a> Loading<'a> {
             segments: segments.collect(),
             producers: ProducerStateManager::new(context.producer_id_expiration_ms, listing.snapshots),
             epochs: LeaderEpochs::default(),
+            epochs_in_file: None,
             unsynced: Vec::new(),
             tail_checkpoints: TailCheckpoints::new(context.tail_checkpoints),
             has_tail_checkpoints: listing.has_tail_checkpoints,
@@ -231,7 +270,8 @@ impl<'a> Loading<'a> {
         match leader_epoch_checkpoint::read(self.env.dir) {
             // An empty file beside records is what a power failure makes of one that was not durable.
             Ok(entries) if is_empty || !entries.is_empty() => {
-                self.epochs = LeaderEpochs::load(entries);
+                self.epochs = LeaderEpochs::load(entries.iter().copied());
+                self.epochs_in_file = has_file.then_some(entries);
                 return Ok(());
             }
             Ok(_) => {}
@@ -333,10 +373,7 @@ impl<'a> Loading<'a> {
         let LoadedOffsets { log_start_offset, log_end_offset, .. } = *offsets;
         self.epochs.truncate_from_end(log_end_offset);
         self.epochs.truncate_from_start(self.options.log_start_offset);
-        if self.epochs.take_changed() {
-            leader_epoch_checkpoint::write(self.env.dir, self.epochs.entries(), false)?;
-            self.unsynced.push(self.env.dir.join(LEADER_EPOCH_FILE));
-        }
+        self.write_epochs()?;
         let bases: Vec<i64> = self.segments.iter().map(|s| s.base_offset).collect();
         self.producers.remove_stray_snapshots(self.env.dir, &bases)?;
         if self.producers.latest_snapshot_offset().is_none() && self.options.clean {
@@ -353,8 +390,26 @@ impl<'a> Loading<'a> {
             log_end_offset,
             self.options.now_ms,
         )?;
-        if !self.options.clean {
+        // Of a log that was not left in order the next recovery reads the segment of the recovery point anyway, and an orderly
+        // stop takes one: a new file for each of ten thousand logs would be most of what their start costs. One that is there is
+        // kept, if it is right.
+        if !self.options.clean && self.producers.doubts(log_end_offset) {
             self.take_snapshot()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the leader epochs if the file holds others. Recovery, which finds them again in the batches, finds the same ones in
+    /// most logs, and to replace a file has the file system put the new one on the disk at once.
+    fn write_epochs(&mut self) -> io::Result<()> {
+        let changed = self.epochs.take_changed();
+        let is_in_file = self.epochs_in_file.take().is_some_and(|there| there == self.epochs.entries());
+        if changed && !is_in_file {
+            leader_epoch_checkpoint::write(self.env.dir, self.epochs.entries(), false)?;
+        }
+        // The process that wrote the file may have been killed before it made it durable.
+        if changed || (is_in_file && !self.options.clean) {
+            self.unsynced.push(self.env.dir.join(LEADER_EPOCH_FILE));
         }
         Ok(())
     }
@@ -394,6 +449,7 @@ impl<'a> Loading<'a> {
                 self.producers.update_map_end_offset(base);
                 self.take_snapshot()?;
             }
+            let is_active = at + 1 == self.segments.len();
             let Some(segment) = self.segments.get_mut(at) else { break };
             let path = segment.log_path(self.env);
             let mut builder = StateBuilder { producers: &mut self.producers, epochs: Some(&mut self.epochs) };
@@ -402,6 +458,7 @@ impl<'a> Loading<'a> {
                 None => segment.recover(self.env, interval, &mut builder),
             };
             let recovered = recovered.map_err(|e| e.into_io(&path))?;
+            segment.end_recovery(self.env, is_active)?;
             if recovered.truncated > 0 {
                 tracing::warn!(
                     "Corruption found in segment {}: cut {} bytes at the end",

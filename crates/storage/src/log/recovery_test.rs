@@ -1,5 +1,7 @@
 //! Starting after a clean stop and after a crash.
 
+use std::os::unix::fs::MetadataExt;
+
 use bytes::Bytes;
 use ottla_protocol::records::{BatchIter, BatchOptions};
 
@@ -64,6 +66,62 @@ fn a_killed_log_loses_nothing_that_was_written() {
         f.reopen_clean();
         assert_eq!(f.log.log_end_offset(), 60);
     }
+}
+
+/// Names of the files, what they hold, and which file it is: another one in its place has another number.
+fn files(f: &Fixture) -> Vec<(String, Vec<u8>, u64)> {
+    let names = file_names(&f.dir()).into_iter();
+    names
+        .map(|name| {
+            let path = f.dir().join(&name);
+            let number = std::fs::metadata(&path).expect("stat").ino();
+            (name, std::fs::read(&path).expect("read"), number)
+        })
+        .collect()
+}
+
+#[test]
+fn a_start_after_a_kill_writes_nothing_where_nothing_is_wrong() {
+    let mut f = Fixture::new();
+    fill(&f, 0, 1);
+    let left = files(&f);
+    let names: Vec<&str> = left.iter().map(|(name, ..)| name.as_str()).collect();
+    let (log, index, times) =
+        ("00000000000000000000.log", "00000000000000000000.index", "00000000000000000000.timeindex");
+    assert_eq!(names, [index, log, times, "leader-epoch-checkpoint", "partition.metadata"]);
+    for _ in 0..2 {
+        f.reopen_killed(0);
+        assert_eq!(files(&f), left);
+        assert_eq!(f.log.active_producers()[0].last_sequence, 0);
+        assert_eq!(f.log.latest_epoch(), Some(0));
+        // Whoever wrote the epochs may not have come to making them durable.
+        let unsynced = f.log.state.lock().unsynced.clone();
+        assert_eq!(unsynced, [f.dir().join("leader-epoch-checkpoint")]);
+        assert!(!f.log.is_durable());
+    }
+    // An orderly stop leaves what it would have left without the kill: an entry in the time index, and the producers.
+    f.reopen_clean();
+    assert_eq!(index_files(&f)[1].1.len(), 12);
+    let stopped = files(&f);
+    assert_eq!(stopped.len(), left.len() + 1);
+    // What is there and right stays, the snapshot at the log's end too.
+    f.reopen_killed(0);
+    assert_eq!(files(&f), stopped);
+    f.reopen_clean();
+    assert_eq!(files(&f), stopped);
+}
+
+#[test]
+fn epochs_that_the_batches_contradict_are_written_again() {
+    let mut f = Fixture::new();
+    fill(&f, 0, 50);
+    let epochs = f.log.epoch_entries();
+    assert_eq!(epochs.len(), 3);
+    std::fs::write(f.dir().join("leader-epoch-checkpoint"), "0\n2\n0 0\n2 30\n").expect("write");
+    f.reopen_killed(0);
+    assert_eq!(f.log.epoch_entries(), epochs);
+    f.reopen_clean();
+    assert_eq!(f.log.epoch_entries(), epochs);
 }
 
 #[test]

@@ -100,17 +100,24 @@ impl LogManager {
         name: &str,
         options: &CreateOptions,
     ) -> StorageResult<Arc<PartitionLog>> {
-        let open = OpenOptions {
+        let mut open = OpenOptions {
             partition: partition.clone(),
             topic_id: options.topic_id,
             config: options.config.clone(),
             log_start_offset: 0,
             recovery_point: 0,
-            // A directory that is there although no log of it was loaded is of unknown state.
-            clean: !dir.path().join(name).exists(),
+            clean: true,
             now_ms: options.now_ms,
         };
-        let log = PartitionLog::open(&self.context, dir, &dir.path().join(name), &open)?;
+        let path = dir.path().join(name);
+        let log = match PartitionLog::create(&self.context, dir, &path, &open)? {
+            Some(log) => log,
+            None => {
+                // A directory that is there although no log of it was loaded is of unknown state.
+                open.clean = !path.exists();
+                PartitionLog::open(&self.context, dir, &path, &open)?
+            }
+        };
         tracing::debug!("Created log for partition {partition} in {}", dir.path().display());
         Ok(log)
     }

@@ -185,6 +185,32 @@ fn logs_go_to_the_directory_with_the_fewest() {
 }
 
 #[test]
+fn a_partition_without_records_is_a_directory_with_the_topics_id() {
+    let broker = Broker::new(1);
+    // One that is there already.
+    let dir = broker.manager.log_dirs()[0].path().to_path_buf();
+    std::fs::create_dir(dir.join("t-1")).expect("create");
+    for partition in 0..3 {
+        let log = broker.create("t", partition);
+        assert_eq!(log.topic_id(), Some(Uuid::from_parts(9, 9)));
+        assert_eq!(file_names(&log.dir()), ["partition.metadata"]);
+        assert_eq!((log.log_end_offset(), log.size_bytes(), log.segment_count()), (0, 0, 1));
+    }
+    assert_eq!(broker.manager.context().open_files(), 0);
+    append(&broker.log("t", 2), 3);
+    for clean in [false, true] {
+        let broker = Broker::new(1);
+        broker.create("t", 0);
+        let broker = broker.restart(clean);
+        broker.load();
+        assert_eq!(broker.log("t", 0).topic_id(), Some(Uuid::from_parts(9, 9)));
+    }
+    let broker = broker.restart(false);
+    assert_eq!(broker.load().loaded, 3);
+    assert_eq!(broker.log("t", 2).log_end_offset(), 3);
+}
+
+#[test]
 fn another_topic_id_is_refused() {
     let broker = Broker::new(1);
     broker.create("t", 0);
@@ -331,8 +357,9 @@ fn one_bad_log_does_not_stop_the_others() {
     append(&broker.create("t", 0), 1);
     append(&broker.create("t", 1), 1);
     let broker = broker.restart(true);
-    std::fs::write(broker.temp.path().join("d0/t-0/partition.metadata"), format!("version: x\n{:40}", ""))
-        .expect("write");
+    let path = broker.temp.path().join("d0/t-0/partition.metadata");
+    std::fs::remove_file(&path).expect("remove");
+    std::fs::write(path, format!("version: x\n{:40}", "")).expect("write");
     let report = broker.load();
     assert_eq!(report.failed.len(), 1);
     assert_eq!(broker.log("t", 1).log_end_offset(), 1);

@@ -50,6 +50,11 @@ impl ProducerStateManager {
         self.doubtful.get_or_insert_default();
     }
 
+    /// Whether there is a snapshot at `offset` that must be written anew to stay.
+    pub fn doubts(&self, offset: i64) -> bool {
+        self.doubtful.as_ref().is_some_and(|doubtful| doubtful.contains(&offset))
+    }
+
     /// A recovery has ended: what nobody wrote again is removed.
     pub fn end_recovery(&mut self, dir: &Path) -> io::Result<()> {
         for offset in self.doubtful.take().unwrap_or_default() {
@@ -63,8 +68,7 @@ impl ProducerStateManager {
     /// Whether a doubtful snapshot at `offset` holds this. To write it again would cost the file system two entries
     /// of a directory.
     fn holds(&self, path: &Path, offset: i64, content: &[u8]) -> io::Result<bool> {
-        let is_doubtful = self.doubtful.as_ref().is_some_and(|doubtful| doubtful.contains(&offset));
-        Ok(is_doubtful && found(std::fs::read(path))?.is_some_and(|there| there == content))
+        Ok(self.doubts(offset) && found(std::fs::read(path))?.is_some_and(|there| there == content))
     }
 
     /// Starts over from the newest snapshot within the log; those outside it are removed. When the log's end

@@ -196,6 +196,11 @@ impl<E: IndexEntry> Index<E> {
         self.written = 0;
     }
 
+    /// Whether the file may hold more than is known of it, until [`Self::end_rebuild`].
+    pub fn has_rest(&self) -> bool {
+        self.has_rest
+    }
+
     /// Writes all entries and cuts off what else the file may hold.
     pub fn end_rebuild(&mut self, env: SegmentEnv<'_>) -> io::Result<()> {
         self.write_out(env)?;

@@ -40,7 +40,8 @@ impl ScanFrom {
 }
 
 impl Segment {
-    /// Checks every batch, cuts the file at the first that is not valid, and rebuilds the three indexes.
+    /// Checks every batch, cuts the file at the first that is not valid, and rebuilds the three indexes, the sparse ones in
+    /// memory: [`Self::end_recovery`] comes next.
     pub fn recover(
         &mut self,
         env: SegmentEnv<'_>,
@@ -71,8 +72,17 @@ impl Segment {
         }
         self.size = valid;
         self.push_time_entry(env)?;
-        self.write_out_indexes(env)?;
         Ok(Recovered { truncated })
+    }
+
+    /// Ends a recovery: brings the index files in line with the batches. Those of the active segment lack entries at any time,
+    /// so that files without any stay so until they are written out in order.
+    pub fn end_recovery(&mut self, env: SegmentEnv<'_>, is_active: bool) -> io::Result<()> {
+        if is_active && !self.offsets.has_rest() && !self.times.has_rest() {
+            self.is_dirty = true;
+            return Ok(());
+        }
+        self.write_out_indexes(env)
     }
 
     /// Builds the two sparse indexes anew, trusting the batches.
