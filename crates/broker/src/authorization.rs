@@ -14,10 +14,11 @@ use ottla_config::broker_config::authorization::AuthorizationConfig;
 use ottla_coordinator::TopicSight;
 use ottla_metadata::{AclOperation, AclResourceType, MetadataImage};
 use ottla_protocol::{ErrorCode, Str};
-use ottla_security::{Action, Authorizer, AuthorizerOptions, Decision, Rule};
+use ottla_security::{Action, Authorizer, AuthorizerOptions, Decision, Decisions, Rule};
 
 use crate::broker::Broker;
 use crate::context::RequestContext;
+use crate::partitions::HostedTopic;
 
 /// Name of the resource that stands for the cluster.
 pub const CLUSTER_NAME: &str = "kafka-cluster";
@@ -27,10 +28,12 @@ pub const CLUSTER_NAME: &str = "kafka-cluster";
 pub const AUDIT: &str = "ottla_authorizer";
 
 /// Something protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Resource<'a> {
     /// A topic by name.
     Topic(&'a str),
+    /// A topic that is here.
+    Hosted(&'a HostedTopic),
     /// A group of any kind.
     Group(&'a str),
     /// The cluster as a whole.
@@ -46,7 +49,7 @@ pub enum Resource<'a> {
 impl<'a> Resource<'a> {
     fn kind(self) -> AclResourceType {
         match self {
-            Resource::Topic(_) => AclResourceType::Topic,
+            Resource::Topic(_) | Resource::Hosted(_) => AclResourceType::Topic,
             Resource::Group(_) => AclResourceType::Group,
             Resource::Cluster => AclResourceType::Cluster,
             Resource::TransactionalId(_) => AclResourceType::TransactionalId,
@@ -58,6 +61,7 @@ impl<'a> Resource<'a> {
     fn name(self) -> &'a str {
         match self {
             Resource::Cluster => CLUSTER_NAME,
+            Resource::Hosted(topic) => &topic.name,
             Resource::Topic(name)
             | Resource::Group(name)
             | Resource::TransactionalId(name)
@@ -208,14 +212,21 @@ impl Broker {
         let (kind, name) = (resource.kind(), resource.name());
         // Each decision has its line in the log, where somebody reads it.
         let is_told = tracing::enabled!(target: AUDIT, tracing::Level::DEBUG);
-        if !is_told && ctx.with_decisions(|known| known.is_known(version, kind, name, operation)) {
+        let is_known = |known: &mut Decisions| match resource {
+            Resource::Hosted(topic) => known.is_known_topic(version, topic.id, operation),
+            _ => known.is_known(version, kind, name, operation),
+        };
+        if !is_told && ctx.with_decisions(is_known) {
             ctx.requests.decided(true);
             return true;
         }
         let is_allowed = self.decide_anew(ctx, operation, resource, audit);
         ctx.requests.decided(is_allowed);
         if is_allowed {
-            ctx.with_decisions(|known| known.keep(version, kind, name, operation));
+            ctx.with_decisions(|known| match resource {
+                Resource::Hosted(topic) => known.keep_topic(version, topic.id, operation),
+                _ => known.keep(version, kind, name, operation),
+            });
         }
         is_allowed
     }

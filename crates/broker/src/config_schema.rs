@@ -60,12 +60,12 @@ impl BrokerConfigSchema {
     fn check_broker(&self, new: &RawMap, per_broker: bool) -> Result<(), ConfigError> {
         let layers = self.config.layers();
         let proposed = layers.proposed(new, per_broker)?;
-        let (before, after) = (&layers.current().security, &proposed.security);
-        if before.sasl != after.sasl {
-            let checked = self.authentication.check(after);
+        let before = layers.current();
+        if before.security.sasl != proposed.security.sasl {
+            let checked = self.authentication.check(&proposed.security);
             checked.map_err(|why| DynamicBrokerConfig::refused(&why.to_string()))?;
         }
-        self.tls.check(before, after, new).map_err(|why| {
+        self.tls.check(before, &proposed, new).map_err(|why| {
             let why = format!("Validation of dynamic config update of SSLFactory failed: {why}");
             DynamicBrokerConfig::refused(&why)
         })

@@ -54,7 +54,7 @@ pub struct Follower {
     pub on_ip_quotas: Box<dyn Fn(&MetadataImage) + Send>,
     /// What everybody sees.
     pub image: Arc<ArcSwap<MetadataImage>>,
-    /// Called when the broker's own settings changed.
+    /// Called when the broker's own settings were set, if only to what they are.
     pub on_broker_config: Box<dyn Fn(&SharedConfig) + Send>,
     /// Whether the partitions of the first image may be new although their logs are missing.
     pub is_first: bool,
@@ -65,7 +65,7 @@ impl Follower {
     pub fn follow(&mut self, published: &PublishedImage) -> Option<BrokerHeartbeatRequest> {
         let changes = published.changes();
         let image = &published.image;
-        if changes.configs.iter().any(|resource| resource.resource_type == ConfigResourceType::Broker) {
+        if published.delta.names_broker_configs() {
             self.config.update(image);
             (self.on_broker_config)(&self.config);
             self.update_all_logs(image);

@@ -15,7 +15,6 @@ use ottla_metadata::feature::supported_features;
 use ottla_metadata::{Endpoint, MetadataImage, SecurityProtocol as MetadataProtocol};
 use ottla_net::{BoundServer, NetError, ServerHandle};
 use ottla_protocol::{Str, TopicPartition, Uuid};
-use ottla_security::jaas::JaasFile;
 use ottla_storage::fs::{Disk, RealDisk};
 use ottla_storage::{LoadError, LoadOptions, LogManager, LogManagerOptions, OpenError};
 
@@ -68,8 +67,8 @@ pub struct NodeOptions {
     pub disk: Option<Arc<dyn Disk>>,
     /// Data threads; 0: one for each core.
     pub data_threads: usize,
-    /// What the file says that `java.security.auth.login.config` names, if it names one.
-    pub jaas_file: Option<JaasFile>,
+    /// Options of a Java virtual machine, as `KAFKA_OPTS` holds them: they may name a JAAS file and a `krb5.conf`.
+    pub java_options: String,
 }
 
 /// Why a node does not start.
@@ -128,7 +127,7 @@ impl Server {
             let disk = options.disk.take().unwrap_or_else(|| Arc::new(RealDisk));
             options.disk = Some(Arc::new(MeasuredDisk::new(disk, Arc::clone(&fsyncs))));
         }
-        let authentication = Arc::new(Authentication::new(&config.security, options.jaas_file.take())?);
+        let authentication = Arc::new(Authentication::new(&config.security, &options.java_options)?);
         let logs = Arc::new(open_dirs(&config, &options, directories.clone())?);
         let tls = TlsListeners::new(&config)?;
         let bound = ottla_net::Server::bind(listening::net_options(&config, options.data_threads, &tls))?;

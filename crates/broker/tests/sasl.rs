@@ -7,6 +7,7 @@ use logins::{handshake, log_in_plain, log_in_scram};
 use ottla_broker::{NodeOptions, Server};
 use ottla_config::{BrokerConfig, RawMap};
 use ottla_protocol::messages::alter_user_scram_credentials_request::ScramCredentialUpsertion;
+use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::describe_user_scram_credentials_request::UserName;
 use ottla_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use ottla_protocol::messages::{
@@ -15,7 +16,7 @@ use ottla_protocol::messages::{
     IncrementalAlterConfigsRequest, MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
 use ottla_protocol::{ErrorCode, Str};
-use ottla_security::jaas::JaasFile;
+use ottla_security::jaas::LOGIN_CONFIG;
 use ottla_security::sasl::{HashFunction, plain};
 use wire_client::WireClient;
 
@@ -236,10 +237,15 @@ fn requests_in_the_middle_of_an_exchange() {
     let mut heartbeat = within(1);
     assert_eq!(heartbeat.call(&HeartbeatRequest::default(), 4).error_code, illegal);
     assert!(heartbeat.is_closed());
-    // It has no single place for an error; and what is in no version that is served is no request.
     let mut topics = within(1);
-    topics.send(&CreateTopicsRequest::default(), 7, 7);
+    let topic = CreatableTopic { name: "t".into(), ..Default::default() };
+    let response = topics.call(&CreateTopicsRequest { topics: vec![topic], ..Default::default() }, 7);
+    let refused = &response.topics[0];
+    assert_eq!((&*refused.name, refused.error_code), ("t", illegal));
+    let why = "Unexpected Kafka request of type CREATE_TOPICS during SASL authentication.";
+    assert_eq!(refused.error_message.as_deref(), Some(why));
     assert!(topics.is_closed());
+    // What is in no version that is served is no request.
     let mut broken = within(1);
     broken.send(&MetadataRequest::default(), 12, i16::MAX);
     assert!(broken.is_closed());
@@ -349,8 +355,10 @@ fn users_may_stand_in_a_jaas_file() {
     let (config, _) = BrokerConfig::from_properties(&properties).expect("a valid configuration");
     let without = Server::start(config.clone(), NodeOptions::default()).err().expect("nobody could log in");
     assert!(without.to_string().contains("java.security.auth.login.config"), "{without}");
-    let file = JaasFile::parse(&format!("KafkaServer {{ {JAAS} }};"), |_| None).expect("a file");
-    let options = NodeOptions { jaas_file: Some(file), ..Default::default() };
+    let file = dir.path().join("jaas.conf");
+    std::fs::write(&file, format!("KafkaServer {{ {JAAS} }};")).expect("a file");
+    let java_options = format!("-D{LOGIN_CONFIG}={}", file.display());
+    let options = NodeOptions { java_options, ..Default::default() };
     let server = Server::start(config, options).expect("the node starts");
     assert_eq!(log_in_plain(&mut secure(&server), "alice", "alice-secret").error_code, 0);
     server.shutdown();

@@ -258,6 +258,7 @@ fn certificates_are_replaced_while_the_node_runs() {
             ("listener.name.ssl.ssl.keystore.type", "PEM"),
             ("listener.name.ssl.ssl.keystore.location", location),
             ("listener.name.ssl.ssl.allow.dn.changes", "true"),
+            ("listener.name.ssl.ssl.allow.san.changes", "true"),
         ],
     );
     let shown = |stream: &mut Tls| {
@@ -267,14 +268,19 @@ fn certificates_are_replaced_while_the_node_runs() {
     let mut before = tls(&server, "SSL", "ca.pem", false);
     let old = shown(&mut before);
     let mut before = WireClient::over(before);
-    pem("client.pem", "client.key");
-    let altered = alter(&mut before, "listener.name.ssl.ssl.keystore.location", location);
-    assert_eq!(altered, (ErrorCode::None, String::new()));
-    // The answer may come before the node has followed its own metadata.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while shown(&mut tls(&server, "SSL", "ca.pem", false)) == old {
-        assert!(std::time::Instant::now() < deadline, "the new certificate is never shown");
-        std::thread::yield_now();
+    let mut last = old;
+    // Each time the key is set to what it is; from the second on that changes nothing in the metadata.
+    for (certificate, key) in [("client.pem", "client.key"), ("server.pem", "server.key")] {
+        pem(certificate, key);
+        let altered = alter(&mut before, "listener.name.ssl.ssl.keystore.location", location);
+        assert_eq!(altered, (ErrorCode::None, String::new()));
+        // The answer may come before the node has followed its own metadata.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while shown(&mut tls(&server, "SSL", "ca.pem", false)) == last {
+            assert!(std::time::Instant::now() < deadline, "the new certificate is never shown");
+            std::thread::yield_now();
+        }
+        last = shown(&mut tls(&server, "SSL", "ca.pem", false));
     }
     assert_eq!(before.call(&ApiVersionsRequest::default(), 0).error_code, 0, "who is there stays there");
     server.shutdown();
@@ -314,4 +320,49 @@ fn alternative_names_of_a_certificate_that_is_replaced() {
     assert_eq!(replaced(&whole, &nameless, "false").0, ErrorCode::InvalidRequest);
     assert_eq!(replaced(&whole, &other, "true"), (ErrorCode::None, String::new()));
     assert_eq!(replaced(&nameless, &other, "false"), (ErrorCode::None, String::new()), "more are fine");
+}
+
+#[test]
+fn brokers_must_know_each_other_while_stores_are_replaced() {
+    const KEYS: &str = "listener.name.ssl.ssl.keystore.location";
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, key: &str| {
+        let read = |name| std::fs::read_to_string(store(name)).expect("a file");
+        let place = dir.path().join(name.replace('/', "-"));
+        std::fs::write(&place, format!("{}{}", read(name), read(key))).expect("a disk");
+        place.to_str().expect("a path").to_owned()
+    };
+    let before = file("server.pem", "server.key");
+    let trusted = store("ca.pem");
+    let started = |listener: &str| {
+        let logs = tempfile::tempdir().expect("a directory");
+        let more = [
+            ("inter.broker.listener.name", listener),
+            ("listener.name.ssl.ssl.keystore.type", "PEM"),
+            ("listener.name.ssl.ssl.keystore.location", before.as_str()),
+            ("listener.name.ssl.ssl.truststore.type", "PEM"),
+            ("listener.name.ssl.ssl.truststore.location", trusted.to_str().expect("a path")),
+            ("listener.name.ssl.ssl.allow.dn.changes", "true"),
+            ("listener.name.ssl.ssl.allow.san.changes", "true"),
+        ];
+        let server = start(logs.path(), &more);
+        let client = WireClient::over(tcp(&server, "PLAINTEXT"));
+        (server, client, logs)
+    };
+    let stranger = file("servers/self-signed.pem", "servers/leaf.key");
+    let (server, mut client, _logs) = started("SSL");
+    let (code, why) = alter(&mut client, KEYS, &stranger);
+    assert!(code == ErrorCode::InvalidRequest && why.contains("does not know the new certificate"), "{why}");
+    let other = store("other-ca.pem");
+    let other = other.to_str().expect("a path");
+    let (code, why) = alter(&mut client, "listener.name.ssl.ssl.truststore.location", other);
+    assert!(
+        code == ErrorCode::InvalidRequest && why.contains("does not know the certificate before"),
+        "{why}"
+    );
+    assert_eq!(alter(&mut client, KEYS, &file("client.pem", "client.key")).0, ErrorCode::None);
+    server.shutdown();
+    let (server, mut client, _logs) = started("PLAINTEXT");
+    assert_eq!(alter(&mut client, KEYS, &stranger).0, ErrorCode::None, "no broker comes here");
+    server.shutdown();
 }

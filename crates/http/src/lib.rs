@@ -7,10 +7,12 @@
 //! | --- | --- |
 //! | [`url`] | [`Url`]: where to |
 //! | [`client`] | [`HttpClient`]: there and back |
+//! | [`files`] | files that stand where an address might, as bounded |
 //! | [`tls`] | [`TlsTrust`]: whom to believe on the way |
 
 mod body;
 pub mod client;
+pub mod files;
 pub mod tls;
 pub mod url;
 

@@ -7,7 +7,7 @@ use ottla_protocol::{Str, Uuid};
 
 use crate::client_quota_entity::ClientQuotaEntity;
 use crate::image::{ConfigurationsImage, MetadataImage};
-use crate::{ConfigResource, MetadataVersion, ScramMechanism, detach};
+use crate::{ConfigResource, ConfigResourceType, MetadataVersion, ScramMechanism, detach};
 
 /// The things that records were about, whether or not they changed them. Cheap to keep while records are
 /// replayed; what really changed is found by looking these things up in both images.
@@ -93,6 +93,10 @@ impl Touched {
 
     fn note_token(&mut self, id: &Str) {
         self.delegation_tokens.insert(detach::str(id));
+    }
+
+    pub(crate) fn names_broker_configs(&self) -> bool {
+        self.configs.iter().any(|resource| resource.resource_type == ConfigResourceType::Broker)
     }
 
     /// Notes all that an image holds: what a snapshot may have replaced.

@@ -59,6 +59,12 @@ impl MetadataDelta {
         MetadataChanges::between(&self.base, &self.image, &self.touched)
     }
 
+    /// Whether records are about configurations of brokers, if only to say again what they are: the files that they name may hold something
+    /// new.
+    pub fn names_broker_configs(&self) -> bool {
+        self.touched.names_broker_configs()
+    }
+
     /// The new image.
     pub fn apply(self, provenance: MetadataProvenance) -> MetadataImage {
         MetadataImage { provenance, ..self.image }

@@ -236,4 +236,22 @@ mod tests {
         let image = loader.publish().unwrap().image;
         assert_eq!(image.configs.get(&ConfigResource::topic("t")).len(), 1);
     }
+
+    #[test]
+    fn a_configuration_that_is_said_again_is_heard_of() {
+        let mut loader = MetadataLoader::default();
+        let mut offset = 0;
+        let mut published = |resource_type| {
+            offset += 1;
+            let (resource_name, name, value) = ("1".into(), "key".into(), Some("/file".into()));
+            let record = ConfigRecord { resource_type, resource_name, name, value };
+            loader.replay(&MetadataRecord::Config(record), at(offset)).unwrap();
+            let published = loader.publish().unwrap();
+            (published.delta.names_broker_configs(), published.changes().configs.len())
+        };
+        assert_eq!(published(2), (false, 1));
+        assert_eq!(published(4), (true, 1));
+        assert_eq!(published(4), (true, 0), "nothing differs but what the file may hold");
+        assert_eq!(published(2), (false, 0));
+    }
 }

@@ -7,7 +7,7 @@
 
 use ahash::AHashMap;
 use ottla_metadata::{AclOperation, AclResourceType};
-use ottla_protocol::Str;
+use ottla_protocol::{Str, Uuid};
 
 /// Kinds of resources have codes below it.
 const KINDS: usize = 8;
@@ -21,6 +21,8 @@ pub struct Decisions {
     version: u64,
     /// Empty until something is kept: most brokers have no authorizer.
     allowed: Vec<AHashMap<Str, u32>>,
+    /// Topics by their ids, where they are known: an id is its name's for ever, and found without reading a text that lies elsewhere in memory.
+    topics: AHashMap<Uuid, u32>,
     names: usize,
 }
 
@@ -41,6 +43,26 @@ impl Decisions {
                 .is_some_and(|operations| operations & bit(operation) != 0)
     }
 
+    /// The same of a topic with this id.
+    pub fn is_known_topic(&self, version: u64, id: Uuid, operation: AclOperation) -> bool {
+        self.version == version
+            && self.topics.get(&id).is_some_and(|operations| operations & bit(operation) != 0)
+    }
+
+    /// Keeps that it is allowed with the topic of this id.
+    pub fn keep_topic(&mut self, version: u64, id: Uuid, operation: AclOperation) {
+        self.make_room(version);
+        let before = self.topics.len();
+        *self.topics.entry(id).or_default() |= bit(operation);
+        self.names += self.topics.len() - before;
+    }
+
+    fn make_room(&mut self, version: u64) {
+        if self.version != version || self.names >= NAMES_MAX {
+            *self = Self { version, ..Self::default() };
+        }
+    }
+
     /// Keeps that it is allowed. `name` is copied: it may be a slice of a whole request.
     pub fn keep(
         &mut self,
@@ -49,9 +71,7 @@ impl Decisions {
         name: &str,
         operation: AclOperation,
     ) {
-        if self.version != version || self.names >= NAMES_MAX {
-            *self = Self { version, ..Self::default() };
-        }
+        self.make_room(version);
         if self.allowed.is_empty() {
             self.allowed.resize_with(KINDS, AHashMap::default);
         }
@@ -95,6 +115,25 @@ mod tests {
         assert!(decisions.is_known(1, Topic, "t", Write) && decisions.is_known(1, Topic, "t", Read));
         decisions.keep(2, Topic, "u", Read);
         assert!(!decisions.is_known(1, Topic, "t", Write) && !decisions.is_known(2, Topic, "t", Write));
+    }
+
+    #[test]
+    fn topics_by_their_ids() {
+        let (one, two) = (Uuid::from_parts(1, 1), Uuid::from_parts(1, 2));
+        let mut decisions = Decisions::default();
+        assert!(!decisions.is_known_topic(0, one, Write));
+        decisions.keep_topic(1, one, Write);
+        assert!(decisions.is_known_topic(1, one, Write));
+        assert!(!decisions.is_known_topic(1, one, Read) && !decisions.is_known_topic(1, two, Write));
+        assert!(!decisions.is_known_topic(2, one, Write), "other entries");
+        decisions.keep_topic(1, one, Read);
+        assert!(decisions.is_known_topic(1, one, Write) && decisions.is_known_topic(1, one, Read));
+        decisions.keep(2, Topic, "u", Read);
+        assert!(!decisions.is_known_topic(1, one, Write) && !decisions.is_known_topic(2, one, Write));
+        for at in 0..=NAMES_MAX as u64 {
+            decisions.keep_topic(2, Uuid::from_parts(at, 7), Write);
+        }
+        assert!(decisions.topics.len() < NAMES_MAX, "it has started anew");
     }
 
     #[test]

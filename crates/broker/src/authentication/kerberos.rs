@@ -1,28 +1,22 @@
 //! Kerberos of one listener: the files behind [`KerberosService`] (`KerberosLogin`).
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use ottla_config::broker_config::kerberos::KerberosConfig;
-use ottla_config::java_options::system_properties;
-use ottla_security::jaas::{JaasEntry, JaasFile, KRB5_LOGIN_MODULE};
+use ottla_http::files;
+use ottla_security::jaas::{JaasEntry, KRB5_LOGIN_MODULE};
 use ottla_security::sasl::gssapi::replay::ReplayCache;
 use ottla_security::sasl::gssapi::{
-    InvalidShortNameRule, KerberosService, Keytab, KeytabError, Krb5Conf, PrincipalName, ServiceNameError,
-    ShortNamer, keytab, service_name,
+    ConfFiles, InvalidShortNameRule, KerberosService, Keytab, KeytabError, Krb5Conf, PrincipalName,
+    ServiceNameError, ShortNamer, keytab, service_name,
 };
 use parking_lot::Mutex;
 
-use super::jaas_file::KAFKA_OPTS;
-
-/// Where Java looks when nobody tells it (besides its own directory).
-const KRB5_CONF: &str = "/etc/krb5.conf";
-/// Larger files are no `krb5.conf`.
-const KRB5_CONF_BYTES_MAX: u64 = 1 << 20;
 /// How often it is looked whether the keytab has changed, at most.
 const KEYTAB_INTERVAL_MS: i64 = 1_000;
 
@@ -79,18 +73,18 @@ pub(super) struct Kerberos {
 type Stamp = (SystemTime, u64);
 
 impl Kerberos {
-    /// `options` are those of a Java virtual machine, of which `-Djava.security.krb5.conf` counts.
+    /// `properties` are those of a Java virtual machine, of which those of `java.security.krb5` count.
     pub(super) fn new(
         entry: &JaasEntry,
         config: &KerberosConfig,
-        options: &str,
+        properties: &HashMap<String, String>,
         replays: Arc<ReplayCache>,
     ) -> Result<Self, KerberosError> {
         if entry.login_module != KRB5_LOGIN_MODULE {
             return Err(KerberosError::LoginModule(entry.login_module.clone()));
         }
         service_name(entry.option("serviceName"), config.service_name.as_deref())?;
-        let krb5_conf = krb5_conf(options);
+        let krb5_conf = krb5_conf(properties);
         let name = entry.option("principal").ok_or(KerberosError::Option("principal"))?;
         let principal = PrincipalName::parse(name, &krb5_conf.default_realm)
             .ok_or_else(|| KerberosError::Principal(name.to_owned()))?;
@@ -151,22 +145,9 @@ impl Kerberos {
     }
 }
 
-/// The options of a Java virtual machine that Kafka's scripts would start.
-pub(super) fn options() -> String {
-    std::env::var(KAFKA_OPTS).unwrap_or_default()
-}
-
-/// The login module of Kerberos: `sasl.jaas.config`, else the one in the file's section of the listener or of all (`JaasContext`).
-pub(super) fn entry(
-    listener: &str,
-    entry: Option<JaasEntry>,
-    jaas_file: Option<&JaasFile>,
-) -> Result<JaasEntry, KerberosError> {
-    let of_file = || {
-        let entries = jaas_file.and_then(|file| file.of_listener(listener)).unwrap_or_default();
-        entries.iter().find(|entry| entry.login_module == KRB5_LOGIN_MODULE).cloned()
-    };
-    entry.or_else(of_file).ok_or_else(|| KerberosError::NoEntry(listener.to_lowercase()))
+/// The login module of Kerberos, which a listener must have.
+pub(super) fn required(listener: &str, entry: Option<JaasEntry>) -> Result<JaasEntry, KerberosError> {
+    entry.ok_or_else(|| KerberosError::NoEntry(listener.to_lowercase()))
 }
 
 fn stamp(metadata: &std::fs::Metadata) -> Option<Stamp> {
@@ -177,28 +158,30 @@ fn read_keytab(path: &Path) -> Result<(Stamp, Keytab), KerberosError> {
     let failed = |why| KerberosError::File { path: path.display().to_string(), why };
     let file = File::open(path).map_err(failed)?;
     let stamp = file.metadata().map(|metadata| stamp(&metadata)).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(keytab::BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = files::read_open(file, keytab::BYTES_MAX).map_err(failed)?;
     let keytab = Keytab::read(&bytes)
         .map_err(|why| KerberosError::Keytab { path: path.display().to_string(), why })?;
     Ok((stamp.unwrap_or((SystemTime::UNIX_EPOCH, 0)), keytab))
 }
 
 /// The file that Java's options name, else the system's; what cannot be read says nothing, as in Kafka.
-fn krb5_conf(options: &str) -> Krb5Conf {
-    let properties = system_properties(options);
-    let path = properties.get("java.security.krb5.conf").map_or(KRB5_CONF, String::as_str);
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(KRB5_CONF_BYTES_MAX).read_to_string(&mut text));
-    if let Err(why) = read {
-        tracing::info!(path, %why, "there is no krb5.conf: users of the broker's own realm need no rule");
-        return Krb5Conf::default();
+fn krb5_conf(properties: &HashMap<String, String>) -> Krb5Conf {
+    let files = ConfFiles { read: &files::text, list: &files::names };
+    let found = Krb5Conf::find(properties, None, &files);
+    if let Some(why) = found.unread {
+        tracing::info!(
+            path = found.path,
+            why,
+            "there is no krb5.conf: users of the broker's own realm need no rule"
+        );
     }
-    Krb5Conf::parse(&text)
+    found.complaints.iter().for_each(|complaint| tracing::warn!("{complaint}"));
+    found.conf
 }
 
 #[cfg(test)]
 mod tests {
+    use ottla_config::java_options::system_properties;
     use ottla_security::jaas;
 
     use super::*;
@@ -227,7 +210,8 @@ mod tests {
     }
 
     fn kerberos(entry: &JaasEntry, config: &KerberosConfig, options: &str) -> Result<Kerberos, String> {
-        Kerberos::new(entry, config, options, Arc::default()).map_err(|why| why.to_string())
+        Kerberos::new(entry, config, &system_properties(options), Arc::default())
+            .map_err(|why| why.to_string())
     }
 
     #[test]
@@ -279,29 +263,11 @@ mod tests {
             KerberosConfig { principal_to_local_rules: vec!["RULE:x".to_owned()], ..config(Some("kafka")) };
         let why = kerberos(&jaas_entry(&path, good), &rules, "").expect_err("a rule");
         assert!(why.contains("sasl.kerberos.principal.to.local.rules") && why.contains("RULE:x"), "{why}");
+        let why = required("EXTERNAL", None).expect_err("no entry").to_string();
+        assert!(why.contains("listener.name.external.gssapi.sasl.jaas.config"), "{why}");
         let module = jaas::parse_single("org.example.Module required;").expect("an entry");
         let why = kerberos(&module, &config(Some("kafka")), "").expect_err("a module");
         assert!(why.contains("org.example.Module"), "{why}");
-    }
-
-    #[test]
-    fn the_login_module_is_the_listeners_or_the_files() {
-        let section = |name: &str, principal: &str| {
-            format!("{name} {{ M required; {KRB5_LOGIN_MODULE} required principal=\"{principal}\"; }};")
-        };
-        let text = section("KafkaServer", "A") + &section("external.KafkaServer", "B");
-        let file = JaasFile::parse(&text, |_| None).expect("a file");
-        let own =
-            jaas::parse_single(&format!("{KRB5_LOGIN_MODULE} required principal=C;")).expect("an entry");
-        let check = |listener: &str, own: Option<JaasEntry>, expect: &str| {
-            let found = entry(listener, own, Some(&file)).expect("a login module");
-            assert_eq!(found.option("principal"), Some(expect));
-        };
-        check("EXTERNAL", None, "B");
-        check("OTHER", None, "A");
-        check("EXTERNAL", Some(own), "C");
-        let why = entry("EXTERNAL", None, None).expect_err("nothing").to_string();
-        assert!(why.contains("listener.name.external.gssapi.sasl.jaas.config"), "{why}");
     }
 
     #[test]
@@ -312,7 +278,7 @@ mod tests {
         std::fs::write(&conf, "[libdefaults]\ndefault_realm = REALM\nclockskew = 60\n").expect("a file");
         let options =
             format!("-Xmx1g -Djava.security.krb5.conf=/x -Djava.security.krb5.conf={}", conf.display());
-        assert_eq!(krb5_conf(&options).clock_skew_s, 60);
+        assert_eq!(krb5_conf(&system_properties(&options)).clock_skew_s, 60);
         let entry = jaas_entry(&path, "useKeyTab=true principal=\"kafka/host\"");
         let kerberos = kerberos(&entry, &config(Some("kafka")), &options).expect("a service");
         assert_eq!(kerberos.service(0).principal().to_string(), "kafka/host@REALM");

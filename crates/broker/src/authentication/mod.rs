@@ -4,7 +4,7 @@
 
 pub mod counts;
 mod gate;
-pub mod jaas_file;
+mod java_options;
 #[cfg(feature = "gssapi")]
 mod kerberos;
 mod oauth;
@@ -22,7 +22,7 @@ use ottla_config::broker_config::tls::TlsConfig;
 use ottla_metadata::{MetadataImage, ScramMechanism};
 use ottla_protocol::Str;
 use ottla_security::jaas::{
-    self, JaasEntry, JaasError, JaasFile, OAUTHBEARER_LOGIN_MODULE, PLAIN_LOGIN_MODULE,
+    self, JaasEntry, JaasError, JaasFileFailure, OAUTHBEARER_LOGIN_MODULE, PLAIN_LOGIN_MODULE,
 };
 #[cfg(feature = "gssapi")]
 use ottla_security::sasl::gssapi::{KerberosService, replay::ReplayCache};
@@ -33,6 +33,7 @@ use ottla_security::{InvalidRule, PrincipalMapping};
 
 use counts::LoginCounts;
 pub(crate) use gate::{certificate, gate};
+use java_options::JavaOptions;
 #[cfg(feature = "gssapi")]
 use kerberos::Kerberos;
 #[cfg(feature = "gssapi")]
@@ -66,6 +67,9 @@ pub enum AuthenticationError {
         /// What is wrong.
         why: JaasError,
     },
+    /// The JAAS file, where a login module is looked for in it.
+    #[error(transparent)]
+    JaasFile(#[from] JaasFileFailure),
     /// The login module of PLAIN is another one.
     #[error(
         "listener.name.{listener}.plain.sasl.jaas.config: the login module {module} is not served; PLAIN's users are those \
@@ -138,7 +142,7 @@ pub struct Authentication {
 #[derive(Debug, Default)]
 struct Shared {
     /// What holds for mechanisms that have no `sasl.jaas.config`.
-    jaas_file: Option<JaasFile>,
+    java: JavaOptions,
     /// The authenticators of Kerberos that were seen.
     #[cfg(feature = "gssapi")]
     replays: Arc<ReplayCache>,
@@ -157,14 +161,15 @@ struct SaslListener {
 }
 
 impl Authentication {
-    /// As the listeners are configured. A new secret is drawn: what unknown users are told of salts changes with a restart.
+    /// As the listeners are configured, and the options of a Java virtual machine say. A new secret is drawn: what unknown users are told
+    /// of salts changes with a restart.
     ///
     /// # Errors
     /// When a JAAS configuration can't be understood.
-    pub fn new(config: &SecurityConfig, jaas_file: Option<JaasFile>) -> Result<Self, AuthenticationError> {
+    pub fn new(config: &SecurityConfig, java_options: &str) -> Result<Self, AuthenticationError> {
         let mut secret = vec![0; SECRET_BYTES];
         getrandom::fill(&mut secret).map_err(AuthenticationError::Random)?;
-        let shared = Shared { jaas_file, secret, ..Default::default() };
+        let shared = Shared { java: JavaOptions::new(java_options), secret, ..Default::default() };
         let listener = |(name, sasl): (&String, &SaslConfig)| {
             let listener = SaslListener::new(name, sasl, &shared)?;
             Ok((name.clone(), Arc::new(listener)))
@@ -186,21 +191,10 @@ impl Authentication {
     }
 
     fn replace_oauth(&self, config: &SecurityConfig) -> Result<(), AuthenticationError> {
-        self.oauth.replace(config, |listener, mechanism| self.oauth_entry(listener, mechanism), oauth_error)
-    }
-
-    /// The login module of OAUTHBEARER: `sasl.jaas.config`, else the file's, else none.
-    fn oauth_entry(
-        &self,
-        listener: &str,
-        mechanism: &MechanismConfig,
-    ) -> Result<Option<JaasEntry>, AuthenticationError> {
-        if let Some(text) = &mechanism.jaas_config {
-            return jaas_entry(listener, &mechanism.name, text.expose()).map(Some);
-        }
-        let file = self.shared.jaas_file.as_ref().and_then(|file| file.of_listener(listener));
-        let is_oauth = |entry: &&JaasEntry| entry.login_module == OAUTHBEARER_LOGIN_MODULE;
-        Ok(file.unwrap_or_default().iter().find(is_oauth).cloned())
+        let entry = |listener: &str, mechanism: &MechanismConfig| {
+            self.shared.login_module(listener, mechanism, OAUTHBEARER_LOGIN_MODULE)
+        };
+        self.oauth.replace(config, entry, oauth_error)
     }
 
     /// Takes over what was changed at run time. What can't be used is told of, and stays as it was.
@@ -242,11 +236,10 @@ impl Authentication {
         for (name, sasl) in &config.sasl {
             SaslListener::new(name, sasl, &self.shared)?;
         }
-        OAuthListeners::check(
-            config,
-            |listener, mechanism| self.oauth_entry(listener, mechanism),
-            oauth_error,
-        )?;
+        let entry = |listener: &str, mechanism: &MechanismConfig| {
+            self.shared.login_module(listener, mechanism, OAUTHBEARER_LOGIN_MODULE)
+        };
+        OAuthListeners::check(config, entry, oauth_error)?;
         config.tls.iter().try_for_each(|(name, tls)| mapping(name, tls).map(|_| ()))
     }
 
@@ -279,32 +272,56 @@ fn mapping(listener: &str, tls: &TlsConfig) -> Result<PrincipalMapping, Authenti
 
 impl SaslListener {
     fn new(listener: &str, config: &SaslConfig, shared: &Shared) -> Result<Self, AuthenticationError> {
-        let jaas_file = shared.jaas_file.as_ref();
         let mut new = Self::default();
-        for MechanismConfig { name, jaas_config, max_reauth_ms, .. } in &config.mechanisms {
+        for mechanism_config in &config.mechanisms {
+            let MechanismConfig { name, jaas_config, max_reauth_ms, .. } = mechanism_config;
             let unknown =
                 || AuthenticationError::Mechanism { listener: listener.into(), mechanism: name.clone() };
             let mechanism = Mechanism::from_name(name).ok_or_else(unknown)?;
             new.mechanisms.push(mechanism);
             new.names.push(Str::from_static(mechanism.name()));
             new.max_reauth_ms.insert(mechanism, *max_reauth_ms);
-            let entry = jaas_config.as_ref().map(|text| jaas_entry(listener, name, text.expose()));
-            let entry = entry.transpose()?;
-            if mechanism == Mechanism::Plain {
-                new.plain = PlainUsers::new(&plain_entry(listener, entry, jaas_file)?, &shared.secret);
-                continue;
-            }
-            #[cfg(feature = "gssapi")]
-            if mechanism == Mechanism::Gssapi {
-                let found = kerberos::entry(listener, entry, jaas_file);
-                let kerberos = found.and_then(|entry| {
-                    Kerberos::new(&entry, &config.kerberos, &kerberos::options(), shared.replays.clone())
-                });
-                let failed = |why| AuthenticationError::Kerberos { listener: listener.to_owned(), why };
-                new.kerberos = Some(kerberos.map_err(failed)?);
+            match mechanism {
+                Mechanism::Plain => {
+                    let entry = shared.login_module(listener, mechanism_config, PLAIN_LOGIN_MODULE)?;
+                    new.plain = PlainUsers::new(&plain_entry(listener, entry)?, &shared.secret);
+                }
+                #[cfg(feature = "gssapi")]
+                Mechanism::Gssapi => {
+                    let entry = shared.login_module(listener, mechanism_config, jaas::KRB5_LOGIN_MODULE)?;
+                    let properties = &shared.java.properties;
+                    let kerberos = kerberos::required(listener, entry).and_then(|entry| {
+                        Kerberos::new(&entry, &config.kerberos, properties, shared.replays.clone())
+                    });
+                    let failed = |why| AuthenticationError::Kerberos { listener: listener.to_owned(), why };
+                    new.kerberos = Some(kerberos.map_err(failed)?);
+                }
+                // Theirs has nothing that a broker needs; it must be one all the same.
+                _ => {
+                    if let Some(text) = jaas_config {
+                        jaas_entry(listener, name, text.expose())?;
+                    }
+                }
             }
         }
         Ok(new)
+    }
+}
+
+impl Shared {
+    /// The login module of a mechanism: `sasl.jaas.config`, else the one with this name in the file's section of the listener or of all
+    /// (`JaasContext`).
+    fn login_module(
+        &self,
+        listener: &str,
+        mechanism: &MechanismConfig,
+        name: &str,
+    ) -> Result<Option<JaasEntry>, AuthenticationError> {
+        if let Some(text) = &mechanism.jaas_config {
+            return jaas_entry(listener, &mechanism.name, text.expose()).map(Some);
+        }
+        let entries = self.java.of_listener(listener)?;
+        Ok(entries.iter().find(|entry| entry.login_module == name).cloned())
     }
 }
 
@@ -316,22 +333,14 @@ fn jaas_entry(listener: &str, mechanism: &str, text: &str) -> Result<JaasEntry, 
     })
 }
 
-/// What holds PLAIN's users: `sasl.jaas.config`, else the file's section of the listener or of all (`JaasContext`).
-fn plain_entry(
-    listener: &str,
-    entry: Option<JaasEntry>,
-    jaas_file: Option<&JaasFile>,
-) -> Result<JaasEntry, AuthenticationError> {
-    if let Some(entry) = entry {
-        if entry.login_module == PLAIN_LOGIN_MODULE {
-            return Ok(entry);
-        }
-        let (listener, module) = (listener.to_lowercase(), entry.login_module);
-        return Err(AuthenticationError::LoginModule { listener, module });
+/// What holds PLAIN's users.
+fn plain_entry(listener: &str, entry: Option<JaasEntry>) -> Result<JaasEntry, AuthenticationError> {
+    let listener = listener.to_lowercase();
+    match entry {
+        Some(entry) if entry.login_module == PLAIN_LOGIN_MODULE => Ok(entry),
+        Some(entry) => Err(AuthenticationError::LoginModule { listener, module: entry.login_module }),
+        None => Err(AuthenticationError::NoUsers { listener }),
     }
-    let entries = jaas_file.and_then(|file| file.of_listener(listener)).unwrap_or_default();
-    let entry = entries.iter().find(|entry| entry.login_module == PLAIN_LOGIN_MODULE);
-    entry.cloned().ok_or_else(|| AuthenticationError::NoUsers { listener: listener.to_lowercase() })
 }
 
 /// The users that a listener sees at one time.
@@ -404,6 +413,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use ottla_config::Password;
+    use ottla_security::jaas::LOGIN_CONFIG;
 
     use super::*;
 
@@ -425,7 +435,7 @@ mod tests {
     }
 
     fn authentication(name: &str, jaas: &str) -> Result<Authentication, String> {
-        Authentication::new(&config(name, Some(jaas)), None).map_err(|why| why.to_string())
+        Authentication::new(&config(name, Some(jaas)), "").map_err(|why| why.to_string())
     }
 
     fn is_password(authentication: &Authentication, user: &str, password: &str) -> bool {
@@ -451,8 +461,14 @@ mod tests {
     fn users_come_from_the_configuration_before_the_file() {
         let section = |name: &str, user: &str| format!("{name} {{ {PLAIN_LOGIN_MODULE} required {user}; }};");
         let text = section("KafkaServer", "user_bob=b") + &section("external.KafkaServer", "user_alice=a");
-        let file = |text: &str| Some(JaasFile::parse(text, |_| None).expect("a file"));
-        let with = |jaas: Option<&str>, file| Authentication::new(&config("PLAIN", jaas), file);
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("jaas.conf");
+        let file = |text: &str| {
+            std::fs::write(&path, text).expect("a file");
+            format!("-D{LOGIN_CONFIG}={}", path.display())
+        };
+        let with =
+            |jaas: Option<&str>, options: String| Authentication::new(&config("PLAIN", jaas), &options);
         let own = with(None, file(&text)).expect("the listener's section");
         assert!(is_password(&own, "alice", "a") && !is_password(&own, "bob", "b"));
         let all = with(None, file(&section("KafkaServer", "user_bob=b"))).expect("the brokers' section");
@@ -460,7 +476,11 @@ mod tests {
         let jaas = format!("{PLAIN_LOGIN_MODULE} required user_carol=c;");
         let dynamic = with(Some(&jaas), file(&text)).expect("the configuration");
         assert!(is_password(&dynamic, "carol", "c") && !is_password(&dynamic, "alice", "a"));
-        for without in [None, file(""), file("KafkaServer { M required; };")] {
+        let nowhere = format!("-D{LOGIN_CONFIG}=/nowhere/at.all");
+        assert!(with(Some(&jaas), nowhere.clone()).is_ok(), "nothing is looked for in it");
+        let why = with(None, nowhere).expect_err("no file").to_string();
+        assert!(why.contains("/nowhere/at.all"), "{why}");
+        for without in [String::new(), file(""), file("KafkaServer { M required; };")] {
             let why = with(None, without).expect_err("nobody").to_string();
             assert!(
                 why.contains("listener.name.external.plain.sasl.jaas.config") && why.contains("KAFKA_OPTS"),
@@ -487,7 +507,7 @@ mod tests {
 
     #[test]
     fn unknown_users_are_not_told_apart() {
-        let new = Authentication::new(&SecurityConfig::default(), None).expect("a secret");
+        let new = Authentication::new(&SecurityConfig::default(), "").expect("a secret");
         let (listener, image) = (SaslListener::default(), MetadataImage::default());
         let users = Users {
             listener: &listener,

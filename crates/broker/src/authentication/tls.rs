@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ottla_config::broker_config::security::SecurityConfig;
 use ottla_config::broker_config::tls::{ClientAuth, StoreConfig, StorePlace, TlsConfig};
 use ottla_config::synonyms::listener_prefix;
 use ottla_config::{BrokerConfig, RawMap};
 use ottla_net::{ClientAuth as NetClientAuth, TlsError, TlsListener, TlsSettings};
 use ottla_security::keystore::{self, KeyEntry, StoreError, StoreType};
-use ottla_security::tls::{TlsChoiceError, TlsChoices};
+use ottla_security::tls::{TlsChoiceError, TlsChoices, verify_chain};
 use ottla_security::x509;
 use parking_lot::Mutex;
+
+use crate::clock::now_ms;
 
 /// Why a listener has no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,8 @@ enum Why {
          ssl.allow.san.changes=true allows it"
     )]
     OtherAlternativeNames { before: Vec<String>, new: Vec<String> },
+    #[error("{0}, so that brokers could not connect to each other while it is taken over: {1}")]
+    Stranger(&'static str, String),
     #[error(transparent)]
     Choice(#[from] TlsChoiceError),
     #[error(transparent)]
@@ -59,11 +62,13 @@ struct Known {
     owner: Owner,
 }
 
-/// Whose the certificate is that a listener shows.
+/// Whose the certificate is that a listener shows, and whom it trusts.
 #[derive(Clone, Debug)]
 struct Owner {
     subject: Option<String>,
     alternative_names: Vec<String>,
+    certificate_chain: Vec<Vec<u8>>,
+    trusted: Vec<Vec<u8>>,
 }
 
 impl Known {
@@ -75,7 +80,12 @@ impl Known {
 impl Owner {
     fn new(settings: &TlsSettings) -> Self {
         let certificate = settings.certificate_chain.first().map(Vec::as_slice).unwrap_or_default();
-        Self { subject: x509::subject(certificate), alternative_names: x509::alternative_names(certificate) }
+        Self {
+            subject: x509::subject(certificate),
+            alternative_names: x509::alternative_names(certificate),
+            certificate_chain: settings.certificate_chain.clone(),
+            trusted: settings.trusted.clone(),
+        }
     }
 
     /// Whether a certificate may take the place of one that is there: it must be the same owner's, by the names that clients may know
@@ -92,6 +102,20 @@ impl Owner {
             return Err(Why::OtherAlternativeNames { before, new });
         }
         Ok(())
+    }
+
+    /// Whether brokers that have taken over the new stores and those that have not yet believe each other (`SslEngineValidator`). Without a
+    /// trust store a listener trusts nobody, whom Kafka's has trusted by the JVM's.
+    fn check_peer(&self, new: &Self, settings: &TlsSettings) -> Result<(), Why> {
+        if self.trusted.is_empty() || new.trusted.is_empty() {
+            return Ok(());
+        }
+        let check = |what, shown: &Self, by: &Self| {
+            verify_chain(&shown.certificate_chain, &by.trusted, &settings.provider, now_ms())
+                .map_err(|why| Why::Stranger(what, why))
+        };
+        check("the trust store before does not know the new certificate", new, self)?;
+        check("the new trust store does not know the certificate before", self, new)
     }
 }
 
@@ -116,12 +140,12 @@ impl TlsListeners {
     /// As [`TlsListeners::new`].
     pub fn check(
         &self,
-        old: &SecurityConfig,
-        new: &SecurityConfig,
+        old: &BrokerConfig,
+        new: &BrokerConfig,
         named: &RawMap,
     ) -> Result<(), TlsListenerError> {
-        for (name, tls) in &new.tls {
-            let before = old.tls.get(name);
+        for (name, tls) in &new.security.tls {
+            let before = old.security.tls.get(name);
             let prefix = format!("{}ssl.", listener_prefix(name));
             if before == Some(tls) && !named.keys().any(|key| key.starts_with(&prefix)) {
                 continue;
@@ -130,7 +154,7 @@ impl TlsListeners {
                 Some(before) if before.truststore.is_none() && tls.truststore.is_some() => {
                     Err(Why::AddedTruststore)
                 }
-                _ => self.check_listener(name, tls),
+                _ => self.check_listener(name, tls, *name == new.listeners.inter_broker_listener_name),
             };
             checked.map_err(|why| TlsListenerError { listener: name.clone(), why })?;
         }
@@ -138,10 +162,13 @@ impl TlsListeners {
     }
 
     /// Whether what a listener would show can be used, and is its owner's as before.
-    fn check_listener(&self, name: &str, tls: &TlsConfig) -> Result<(), Why> {
-        let new = Known::new(&settings(tls)?)?;
+    fn check_listener(&self, name: &str, tls: &TlsConfig, is_of_brokers: bool) -> Result<(), Why> {
+        let settings = settings(tls)?;
+        let new = Known::new(&settings)?.owner;
         let known = self.0.lock();
-        known.get(name).map_or(Ok(()), |before| before.owner.check_successor(&new.owner, tls))
+        let Some(Known { owner, .. }) = known.get(name) else { return Ok(()) };
+        owner.check_successor(&new, tls)?;
+        if is_of_brokers { owner.check_peer(&new, &settings) } else { Ok(()) }
     }
 
     /// How many handshakes of each listener were completed, and how many failed.

@@ -186,11 +186,12 @@ fn may_write(
     hosted: Option<&HostedTopic>,
     may: fn(&Broker, &RequestContext, AclOperation, Resource<'_>) -> bool,
 ) -> bool {
-    let may = |name: &str| may(broker, ctx, AclOperation::Write, Resource::Topic(name));
+    let may = |topic: Resource<'_>| may(broker, ctx, AclOperation::Write, topic);
+    let may_by_name = |name: &str| may(Resource::Topic(name));
     match hosted {
-        Some(hosted) => may(&hosted.name),
-        None if ctx.api_version < TOPIC_ID_VERSION => may(&topic.name),
-        None => broker.image().topics.topic_name(topic.topic_id).is_none_or(|name| may(name)),
+        Some(hosted) => may(Resource::Hosted(hosted)),
+        None if ctx.api_version < TOPIC_ID_VERSION => may_by_name(&topic.name),
+        None => broker.image().topics.topic_name(topic.topic_id).is_none_or(|name| may_by_name(name)),
     }
 }
 

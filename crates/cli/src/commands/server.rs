@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use ottla_broker::authentication::jaas_file::{KAFKA_OPTS, read_jaas_file_if_needed};
 use ottla_broker::drivers::controller::NewCluster;
 use ottla_broker::loggers::Loggers;
 use ottla_broker::{NodeOptions, Server};
+use ottla_config::java_options::KAFKA_OPTS;
 use ottla_config::{BrokerConfig, ConfigError, StaticProperties, properties};
 use ottla_metadata::MetadataVersion;
 use tokio::runtime::Runtime;
@@ -118,12 +118,11 @@ pub fn run(args: Args) -> Result<()> {
     let signals = StopSignals::catch()?;
     let loggers = init_log(args.log_format);
     let config = configuration(&args)?;
-    let java_options = std::env::var(KAFKA_OPTS).unwrap_or_default();
     let options = NodeOptions {
         cluster_id: args.cluster_id.clone(),
         new_cluster: new_cluster(&args)?,
         loggers: Some(loggers),
-        jaas_file: read_jaas_file_if_needed(&java_options, !config.security.sasl.is_empty())?,
+        java_options: std::env::var(KAFKA_OPTS).unwrap_or_default(),
         ..Default::default()
     };
     let node_id = config.node_id;

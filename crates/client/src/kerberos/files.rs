@@ -1,21 +1,22 @@
 //! Keytabs and caches of tickets, read away from the threads that serve connections.
 
 use std::fmt::Display;
-use std::io::Read;
 use std::path::Path;
 
+use ottla_http::files;
 use ottla_security::sasl::gssapi::{CredentialCache, Keytab, ccache, keytab};
 
 use super::NoTicket;
 
 pub(super) async fn read_keytab(path: &Path) -> Result<Keytab, NoTicket> {
-    let bytes = read(path, keytab::BYTES_MAX).await.map_err(|why| failed("keytab", path, &why))?;
+    let bytes =
+        files::read_aside(path, keytab::BYTES_MAX).await.map_err(|why| failed("keytab", path, &why))?;
     Keytab::read(&bytes).map_err(|why| failed("keytab", path, &why))
 }
 
 pub(super) async fn read_cache(path: &Path) -> Result<CredentialCache, NoTicket> {
     const WHAT: &str = "ticket cache";
-    let bytes = read(path, ccache::BYTES_MAX).await.map_err(|why| match why.kind() {
+    let bytes = files::read_aside(path, ccache::BYTES_MAX).await.map_err(|why| match why.kind() {
         std::io::ErrorKind::NotFound => {
             let path = path.display();
             NoTicket::Refused(format!(
@@ -29,15 +30,4 @@ pub(super) async fn read_cache(path: &Path) -> Result<CredentialCache, NoTicket>
 
 fn failed(what: &str, path: &Path, why: &dyn Display) -> NoTicket {
     NoTicket::Refused(format!("the {what} {} can't be used: {why}", path.display()))
-}
-
-/// One byte more than allowed at most.
-async fn read(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
-    let path = path.to_owned();
-    let read = move || {
-        let mut bytes = Vec::new();
-        std::fs::File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)?
 }

@@ -1,20 +1,16 @@
 //! What a configuration and its environment say of Kerberos (`KerberosLogin`, `Krb5LoginModule`).
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ottla_config::{ClientValues, ConfigError, java_options};
+use ottla_http::files;
 use ottla_security::jaas::{JaasEntry, KRB5_LOGIN_MODULE};
 use ottla_security::sasl::gssapi::initiator::login_module::TicketCache;
 use ottla_security::sasl::gssapi::initiator::{LoginModule, Renewal};
-use ottla_security::sasl::gssapi::{Krb5Conf, PrincipalName, ServiceNameError, service_name};
+use ottla_security::sasl::gssapi::{ConfFiles, Krb5Conf, PrincipalName, ServiceNameError, service_name};
 
 const JAAS_CONFIG: &str = "sasl.jaas.config";
 const SERVICE_NAME: &str = "sasl.kerberos.service.name";
-/// Where libraries look when nobody tells them.
-const KRB5_CONF: &str = "/etc/krb5.conf";
-/// Larger files are no `krb5.conf`.
-const KRB5_CONF_BYTES_MAX: u64 = 1 << 20;
 
 /// How a client gets its tickets.
 #[derive(Clone, Debug)]
@@ -93,29 +89,24 @@ fn wrong_service_name(why: ServiceNameError) -> ConfigError {
 }
 
 /// The file that Java's options or the environment name, else the system's, and what it says; nothing where it can't be read, as in
-/// Kafka. Java's options may also name a realm and its centres.
+/// Kafka.
 fn krb5_conf(variable: &impl Fn(&str) -> Option<String>) -> (Krb5Conf, String) {
     let options = variable(java_options::KAFKA_OPTS).unwrap_or_default();
-    let property = |name: &str| java_options::system_property(&options, name).map(|it| it.trim_matches('"'));
-    // A list of files, of which all would hold.
+    let files = ConfFiles { read: &files::text, list: &files::names };
     let named = variable("KRB5_CONFIG");
-    let named = named.as_deref().and_then(|paths| paths.split(':').find(|path| Path::new(path).is_file()));
-    let path = property("java.security.krb5.conf").or(named).unwrap_or(KRB5_CONF);
-    let mut text = String::new();
-    let read = std::fs::File::open(path)
-        .and_then(|file| file.take(KRB5_CONF_BYTES_MAX).read_to_string(&mut text).map(drop));
-    if let Err(why) = read {
-        tracing::info!(path, %why, "there is no krb5.conf");
-        text.clear();
+    let found = Krb5Conf::find(&java_options::system_properties(&options), named.as_deref(), &files);
+    let path = found.path;
+    if let Some(why) = found.unread {
+        tracing::info!(path, why, "there is no krb5.conf");
     }
-    let mut conf = Krb5Conf::parse(&text);
-    if let (Some(realm), Some(centres)) =
-        (property("java.security.krb5.realm"), property("java.security.krb5.kdc"))
-    {
-        conf.default_realm = realm.to_owned();
-        conf.add_centres(realm, &centres.replace(':', " "));
+    found.complaints.iter().for_each(|complaint| tracing::warn!("{complaint}"));
+    if found.conf.has_capaths {
+        tracing::warn!(
+            path,
+            "[capaths] is not followed: brokers of other realms are found by the referrals of the client's own centre"
+        );
     }
-    (conf, path.to_owned())
+    (found.conf, path)
 }
 
 /// The cache that the environment names, else the user's own.

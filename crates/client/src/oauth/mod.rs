@@ -61,17 +61,12 @@ pub type SharedSource = Arc<dyn TokenSource>;
 
 /// Reads a file of at most 512 KiB away from the threads that serve connections.
 async fn read_file(path: std::path::PathBuf) -> Result<String, TokenError> {
-    use std::io::Read;
-    const BYTES_MAX: u64 = 512 << 10;
-    let name = path.display().to_string();
-    let failed = |why: String| TokenError::Failed(format!("the file {name} cannot be read: {why}"));
-    let read = move || {
-        let mut text = String::new();
-        std::fs::File::open(&path)?.take(BYTES_MAX).read_to_string(&mut text)?;
-        Ok::<_, std::io::Error>(text)
-    };
-    let read = tokio::task::spawn_blocking(read).await.map_err(|why| failed(why.to_string()))?;
-    read.map_err(|why| failed(why.to_string()))
+    const BYTES_MAX: usize = 512 << 10;
+    let failed =
+        |why: String| TokenError::Failed(format!("the file {} cannot be read: {why}", path.display()));
+    let bytes =
+        ottla_http::files::read_aside(&path, BYTES_MAX).await.map_err(|why| failed(why.to_string()))?;
+    String::from_utf8(bytes).map_err(|why| failed(why.to_string()))
 }
 
 #[cfg(test)]

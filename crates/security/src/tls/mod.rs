@@ -18,3 +18,4 @@ pub use choices::{TlsChoiceError, TlsChoices};
 pub use client::{ClientTls, ClientTlsError};
 pub use explain::explain;
 pub use stores::{ClientStores, StoreSettingError};
+pub use verifier::verify_chain;

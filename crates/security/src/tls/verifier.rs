@@ -4,9 +4,14 @@
 //! good as it is, whoever signed it; the check of names can be turned off; and where a certificate holds no DNS names in its
 //! alternative names, its common name counts.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
@@ -65,6 +70,31 @@ impl ServerCertVerifier for Verifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+/// Whether who trusts these certificates takes a chain for good, whatever names it holds and at whichever end of a connection it is shown; all
+/// in DER. A certificate that is trusted itself is good, whoever signed it.
+///
+/// # Errors
+/// Why not.
+pub fn verify_chain(
+    chain: &[Vec<u8>],
+    trusted: &[Vec<u8>],
+    provider: &CryptoProvider,
+    now_ms: i64,
+) -> Result<(), String> {
+    let now = UnixTime::since_unix_epoch(Duration::from_millis(now_ms.max(0).unsigned_abs()));
+    let trusted: Vec<CertificateDer<'static>> = trusted.iter().cloned().map(CertificateDer::from).collect();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(trusted.iter().cloned());
+    let chain: Vec<CertificateDer<'_>> =
+        chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let (end_entity, intermediates) = chain.split_first().ok_or("there is no certificate")?;
+    let algorithms = provider.signature_verification_algorithms;
+    let verifier = Verifier { roots, trusted, checks_names: false, algorithms };
+    let anybody = ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let verified = verifier.verify_server_cert(end_entity, intermediates, &anybody, &[], now);
+    verified.map(drop).map_err(|why| why.to_string())
 }
 
 /// That somebody else must have signed it is what people can do something about, whatever else webpki has against it.

@@ -54,6 +54,25 @@ fn names_count_as_for_java() {
 }
 
 #[test]
+fn chains_without_names() {
+    let check = |certificate: &str, trusted: &[&str], expect: &str| {
+        let chain: Vec<Vec<u8>> = vec![der(certificate).to_vec()];
+        let trusted: Vec<Vec<u8>> = trusted.iter().map(|pem| der(pem).to_vec()).collect();
+        let now_ms = 1_000 * i64::try_from(NOW_SECONDS).expect("a time");
+        let found = verify_chain(&chain, &trusted, &ring::default_provider(), now_ms);
+        let why = found.err().unwrap_or_default();
+        assert!(why.contains(expect) && why.is_empty() == expect.is_empty(), "{why}");
+    };
+    check(OTHER_NAME, &[CA], "");
+    check(OTHER_NAME, &[OTHER_CA, CA], "");
+    check(OTHER_NAME, &[OTHER_CA], "UnknownIssuer");
+    check(EXPIRED, &[CA], "expired");
+    check(SELF_SIGNED, &[CA], "UnknownIssuer");
+    check(SELF_SIGNED, &[SELF_SIGNED], "");
+    assert!(verify_chain(&[], &[], &ring::default_provider(), 0).is_err());
+}
+
+#[test]
 fn who_signed_and_until_when() {
     let why = judge(OTHER_CA, true, OTHER_NAME, "other.example.org");
     assert!(why.contains("no authority that is trusted here") && why.contains("ssl.truststore"), "{why}");

@@ -8,6 +8,7 @@ use ottla_protocol::messages::create_acls_request::AclCreation;
 
 use super::Episode;
 use crate::contestant::{Broker, Kind, Workplace};
+use crate::effort::Effort;
 use crate::load::Moved;
 use crate::load::batch::BatchKind;
 use crate::load::many_topics::{self, ManyTopics};
@@ -22,6 +23,8 @@ use crate::work::KIB;
 const ENTRIES: usize = 1_000;
 /// How often the two brokers take turns.
 const TURNS: usize = 5;
+/// How long a turn takes at most: the ratio is that of all turns.
+const TURN_MAX: Duration = Duration::from_secs(1);
 
 /// Whoever is on the plain listener may do everything, so that the bench can prepare; the load logs in.
 const AUTHORIZER: &str = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
@@ -41,6 +44,11 @@ impl Episode for Authorization {
             "{ENTRIES} ACLs: produce 1 KB records over {} topics, 10 in a request, acks=1, after a login",
             self.topics
         )]
+    }
+
+    /// One: both brokers take turns in it, and each start makes tens of thousands of files.
+    fn starts(&self, _: &Effort) -> usize {
+        1
     }
 
     fn once(&self, place: &Workplace, kind: Kind) -> Result<Vec<Slice>> {
@@ -80,7 +88,7 @@ impl Authorization {
     fn turn(&self, broker: &Broker<'_>, load: &mut ManyTopics) -> Result<(Moved, f64)> {
         let door = broker.secure()?.sasl();
         let before = cpu_seconds(broker.pid())?;
-        let moved = load.run(&door, self.slice)?;
+        let moved = load.run(&door, self.slice.min(TURN_MAX))?;
         Ok((moved, cpu_seconds(broker.pid())? - before))
     }
 }

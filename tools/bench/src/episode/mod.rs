@@ -33,6 +33,11 @@ pub trait Episode {
         kind != Kind::Floor
     }
 
+    /// How often it is done on each of the two.
+    fn starts(&self, effort: &Effort) -> usize {
+        effort.starts
+    }
+
     /// Starts a broker, looks, and stops it; a slice for each row.
     fn once(&self, place: &Workplace, kind: Kind) -> Result<Vec<Slice>>;
 }
@@ -73,7 +78,7 @@ pub fn measure(
         }
         Ok(found)
     };
-    match pairs(effort.starts, limits, one_round) {
+    match pairs(episode.starts(effort), limits, one_round) {
         Ok(Pairs { pairs, worst }) => {
             for (i, name) in names.iter().enumerate() {
                 let slice = |found: &[Slice]| found.get(i).cloned().unwrap_or_default();

@@ -1,12 +1,11 @@
 //! The thread that keeps issuers' keys fresh (`RefreshingHttpsJwks`, `JwksFileVerificationKeyResolver`).
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ottla_config::broker_config::oauth::OAuthConfig;
-use ottla_http::{HttpClient, Limits, Request, TlsTrust, Url};
+use ottla_http::{HttpClient, Limits, Request, TlsTrust, Url, files};
 use ottla_security::jwt::{Jwks, Retries};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -226,12 +225,7 @@ async fn fetch(client: &HttpClient) -> Result<Jwks, String> {
 }
 
 fn read_file(path: &PathBuf) -> Result<Jwks, String> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|why| why.to_string())?;
-    file.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|why| why.to_string())?;
-    if bytes.len() > BYTES_MAX {
-        return Err(format!("it has more than {BYTES_MAX} bytes"));
-    }
+    let bytes = files::read(path, BYTES_MAX).map_err(|why| why.to_string())?;
     Jwks::parse(&bytes).map_err(|why| format!("it is no set of keys: {why}"))
 }
 

@@ -35,7 +35,7 @@ mod writing;
 pub use ccache::{CacheError, CredentialCache};
 pub use initiator::{Credential, GssapiClient};
 pub use keytab::{Keytab, KeytabError};
-pub use krb5_conf::{KdcAddress, Krb5Conf};
+pub use krb5_conf::{ConfFiles, FoundConf, KdcAddress, Krb5Conf};
 pub use messages::PrincipalName;
 pub use refusal::Refusal;
 pub use server::GssapiServer;

@@ -15,11 +15,16 @@
 //!   .example.org = EXAMPLE.ORG
 //! ```
 //!
-//! `include` and `includedir` are not followed, and no DNS is asked for centres.
+//! `include` and `includedir` are followed ([`reading`]). `[capaths]` is noticed only: centres are followed from realm to realm by their referrals. No
+//! DNS is asked for centres.
+
+mod reading;
 
 use std::collections::BTreeMap;
 
 use super::crypto::Enctype;
+
+pub use reading::{ConfFiles, FoundConf};
 
 /// Seconds by which clocks may differ where nothing is said, as in MIT's and Java's libraries.
 const CLOCK_SKEW_S: i64 = 300;
@@ -43,6 +48,8 @@ pub struct Krb5Conf {
     pub ticket_lifetime_s: Option<i64>,
     /// `renew_lifetime` in seconds: tickets that can be renewed for so long are asked for.
     pub renew_lifetime_s: Option<i64>,
+    /// Whether `[capaths]` has entries, which are not followed.
+    pub has_capaths: bool,
     /// `kdc` of each of the `[realms]`, in their order.
     realms: BTreeMap<String, Vec<KdcAddress>>,
     /// `[domain_realm]`: hosts, and domains with a dot in front, in lower case.
@@ -66,6 +73,7 @@ impl Default for Krb5Conf {
             enctypes: Enctype::PREFERRED.to_vec(),
             ticket_lifetime_s: None,
             renew_lifetime_s: None,
+            has_capaths: false,
             realms: BTreeMap::new(),
             domains: BTreeMap::new(),
         }
@@ -73,46 +81,8 @@ impl Default for Krb5Conf {
 }
 
 impl Krb5Conf {
-    /// Reads a text. What is not understood is passed over, and the first of two entries holds.
-    pub fn parse(text: &str) -> Self {
-        let (mut conf, mut defaults) = (Self::default(), BTreeMap::new());
-        let (mut section, mut realm, mut depth) = ("", "", 0_usize);
-        for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
-            if let Some(name) = line.strip_prefix('[') {
-                (section, depth) = (name.split(']').next().unwrap_or_default().trim(), 0);
-                continue;
-            }
-            if line.starts_with('}') {
-                depth = depth.saturating_sub(1);
-                continue;
-            }
-            let Some((key, value)) = line.split_once('=').map(|(key, value)| (key.trim(), value.trim()))
-            else {
-                continue;
-            };
-            if value.starts_with('{') {
-                realm = if depth == 0 { key } else { realm };
-                depth += usize::from(!value.ends_with('}'));
-                continue;
-            }
-            let value = value.trim_matches('"');
-            match (section, depth) {
-                ("libdefaults", 0) => {
-                    defaults.entry(key).or_insert(value);
-                }
-                ("realms", 1) if key == "kdc" => conf.add_centres(realm, value),
-                ("domain_realm", 0) => {
-                    conf.domains.entry(key.to_ascii_lowercase()).or_insert_with(|| value.to_owned());
-                }
-                _ => {}
-            }
-        }
-        conf.set_defaults(&defaults);
-        conf
-    }
-
-    fn set_defaults(&mut self, defaults: &BTreeMap<&str, &str>) {
-        let value = |key: &str| defaults.get(key).copied();
+    fn set_defaults(&mut self, defaults: &BTreeMap<String, String>) {
+        let value = |key: &str| defaults.get(key).map(String::as_str);
         let time = |key: &str| value(key).and_then(seconds);
         self.default_realm = value("default_realm").unwrap_or_default().to_owned();
         self.clock_skew_s = time("clockskew").filter(|skew| *skew <= 86_400).unwrap_or(CLOCK_SKEW_S);
