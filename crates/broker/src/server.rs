@@ -412,6 +412,7 @@ fn wire_up(
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let control = std::thread::Builder::new().name("ottla-control".into()).spawn(move || {
+        ottla_net::time_slice::ask_for_a_short_one();
         runtime.block_on(async move {
             tokio::select! {
                 () = started.run(|image| follower.follow(image)) => {}

@@ -26,6 +26,7 @@
 //! | `frame`, `receive` | size prefix and greetings of strangers; receive buffers |
 //! | `response`, `output`, `file_range` | responses, what is still to be sent, `sendfile` and reads |
 //! | `transport`, `tls` | the system calls; TLS over them |
+//! | `time_slice` | what the threads ask of the scheduler |
 //! | `memory`, `stats`, `log_limit`, `close` | `queued.max.request.bytes`; counters; restrained warnings; why connections end |
 //!
 //! # Not obvious
@@ -57,6 +58,7 @@ mod response;
 mod server;
 mod service;
 mod stats;
+pub mod time_slice;
 mod tls;
 mod transport;
 mod worker;

@@ -23,6 +23,7 @@ use crate::options::NetOptions;
 use crate::quotas::ConnectionQuotas;
 use crate::service::Service;
 use crate::stats::NetStats;
+use crate::time_slice;
 use crate::worker::{Load, Settings, Shared, Worker};
 
 /// Time that in-flight requests are given at a shutdown where nothing says otherwise; the whole shutdown then ends within a second.
@@ -229,6 +230,7 @@ fn start_worker(
     let (ready_sender, ready) = std_mpsc::sync_channel(1);
     let run = move || {
         let _ended = ended;
+        time_slice::ask_for_a_short_one();
         let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
             Ok(runtime) => runtime,
             Err(error) => {
