@@ -45,7 +45,7 @@ fn is_same(api: ApiKey, left: &str, right: &str) -> bool {
         bytes.sort();
         bytes
     };
-    let is_by_hash = matches!(api, ApiKey::Produce | ApiKey::WriteTxnMarkers | ApiKey::AddPartitionsToTxn);
+    let is_by_hash = matches!(api, ApiKey::Produce | ApiKey::WriteTxnMarkers);
     left == right || (is_by_hash && sorted(left) == sorted(right))
 }
 

@@ -68,7 +68,6 @@ impl Failure {
     }
 
     /// What the error means anywhere, where its API tells that (`Errors.message`).
-    #[allow(clippy::unused_self, reason = "beside `particular`")]
     fn general(&self) -> Option<Str> {
         Some(Str::from_static(ErrorCode::IllegalSaslState.message()))
     }

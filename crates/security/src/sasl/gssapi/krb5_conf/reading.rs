@@ -4,8 +4,7 @@
 //! follows in the file that includes goes on as if nothing had been between. Of a folder those files count whose names are made of
 //! letters, digits, `-` and `_`, or end with `.conf` and begin with no dot; in the order of their names.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Krb5Conf;
 
