@@ -103,11 +103,15 @@ impl Producer {
     pub async fn send(&self, record: ProducerRecord) -> Result<Delivery> {
         // Who sends without ever waiting would keep the sender from its turn on a runtime of one thread.
         tokio::task::consume_budget().await;
-        if self.shared().interceptors.is_empty() {
-            let sent = self.shared().append(&record, &mut None).await;
-            return sent.inspect_err(|error| self.see_error(error));
+        if !self.shared().interceptors.is_empty() {
+            return self.send_observed(record, None).await;
         }
-        self.send_observed(record, None).await
+        let sent = match self.shared().append_open(&record, &mut None) {
+            Ok(Some(delivery)) => return Ok(delivery),
+            Ok(None) => self.shared().append(&record, &mut None).await,
+            Err(error) => Err(error),
+        };
+        sent.inspect_err(|error| self.see_error(error))
     }
 
     /// Likewise, and calls `callback` once with what becomes of the record, also when this call fails. Callbacks of a
@@ -127,7 +131,11 @@ impl Producer {
         let shared = self.shared();
         let record = shared.interceptors.iter().fold(record, |record, other| other.on_send(record));
         let mut callback = observed(shared, &record, callback);
-        let sent = shared.append(&record, &mut callback).await;
+        let sent = match shared.append_open(&record, &mut callback) {
+            Ok(None) => shared.append(&record, &mut callback).await,
+            Ok(Some(delivery)) => Ok(delivery),
+            Err(error) => Err(error),
+        };
         if let Err(error) = &sent {
             self.see_error(error);
             if let Some(callback) = callback {

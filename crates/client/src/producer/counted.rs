@@ -75,13 +75,14 @@ impl CountedProducer {
             value: Some(&self.value),
             headers: &[],
         };
+        if self.core.append_open(&record, self.metadata.generation, &mut None)?.is_some() {
+            return Ok(());
+        }
         let mut room = None;
-        let mut appended = self.core.append_open(record, self.metadata.generation, &mut None)?;
-        while let None | Some(Appended::NeedsRoom(_)) = appended {
-            if let Some(Appended::NeedsRoom(needed)) = appended {
-                room = Some(needed);
-            }
-            appended = Some(self.core.append(record, &self.metadata, room, &mut None, self.now_ms)?);
+        while let Appended::NeedsRoom(needed) =
+            self.core.append(record, &self.metadata, room, &mut None, self.now_ms)?
+        {
+            room = Some(needed);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::config::ProducerConfig;
-use super::core::{Appended, Core, CoreSettings, NewRecord};
+use super::core::{Appended, Core, CoreSettings, NewRecord, Taken};
 use super::delivery::{Callback, Delivery};
 use super::interceptor::ProducerInterceptor;
 use super::metrics::Metrics;
@@ -102,37 +102,30 @@ impl Shared {
         self.began.checked_add(after).unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400))
     }
 
-    /// Takes a record in; waits for metadata and memory if need be.
-    pub async fn append(&self, record: &ProducerRecord, callback: &mut Option<Callback>) -> Result<Delivery> {
-        let new = NewRecord {
-            topic: &record.topic,
-            partition: record.partition,
-            timestamp_ms: record.timestamp_ms.unwrap_or_else(unix_ms),
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-            headers: &record.headers,
-        };
-        self.check_size(new.size_max())?;
-        if record.partition.is_some() || self.partitioner.is_none() {
-            let generation = self.cluster.metadata_generation();
-            let appended = self.core.lock().append_open(new, generation, callback)?;
-            if let Some(Appended::Done { completion, facts, wake, .. }) = appended {
-                if wake {
-                    self.wake.notify_one();
-                }
-                return Ok(Delivery::new(completion, facts));
-            }
-        }
-        self.append_anywhere(record, new, callback).await
-    }
-
-    /// Likewise where no batch with room is open.
-    async fn append_anywhere(
+    /// Takes a record in at once, where a batch with room is open; nothing where [`Shared::append`] has to find out.
+    pub fn append_open(
         &self,
         record: &ProducerRecord,
-        mut new: NewRecord<'_>,
         callback: &mut Option<Callback>,
-    ) -> Result<Delivery> {
+    ) -> Result<Option<Delivery>> {
+        if self.partitioner.is_some() && record.partition.is_none() {
+            return Ok(None);
+        }
+        let new = new_record(record);
+        self.check_size(new.size_max())?;
+        let generation = self.cluster.metadata_generation();
+        let taken = self.core.lock().append_open(&new, generation, callback)?;
+        let Some(Taken { completion, facts, wake }) = taken else { return Ok(None) };
+        if wake {
+            self.wake.notify_one();
+        }
+        Ok(Some(Delivery::new(completion, facts)))
+    }
+
+    /// Takes a record in; waits for metadata and memory if need be.
+    pub async fn append(&self, record: &ProducerRecord, callback: &mut Option<Callback>) -> Result<Delivery> {
+        let mut new = new_record(record);
+        self.check_size(new.size_max())?;
         let deadline = Instant::now().checked_add(self.config.max_block);
         let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400));
         let mut metadata = self.cluster.metadata();
@@ -324,6 +317,17 @@ impl Shared {
                 )))
             }
         }
+    }
+}
+
+fn new_record(record: &ProducerRecord) -> NewRecord<'_> {
+    NewRecord {
+        topic: &record.topic,
+        partition: record.partition,
+        timestamp_ms: record.timestamp_ms.unwrap_or_else(unix_ms),
+        key: record.key.as_deref(),
+        value: record.value.as_deref(),
+        headers: &record.headers,
     }
 }
 

@@ -171,6 +171,7 @@ impl BatchBuilder {
     }
 
     /// Where a record goes, if it can be in the batch.
+    #[inline]
     fn place<'h>(
         &self,
         offset: i64,
@@ -200,6 +201,7 @@ impl BatchBuilder {
         Ok(Place { base_timestamp, timestamp_delta, offset_delta, body, headers_count })
     }
 
+    #[inline]
     fn put<'h>(
         &mut self,
         place: Place,

@@ -157,6 +157,7 @@ impl<'a> Iterator for HeaderRefs<'a> {
 }
 
 /// How many headers, and the bytes of all.
+#[inline]
 pub(super) fn headers_size<'h>(headers: impl Iterator<Item = HeaderRef<'h>>) -> (usize, usize) {
     headers.fold((0, 0), |(count, size), header| {
         (count + 1, size + size_of_nullable(Some(header.key)) + size_of_nullable(header.value))
@@ -164,6 +165,7 @@ pub(super) fn headers_size<'h>(headers: impl Iterator<Item = HeaderRef<'h>>) -> 
 }
 
 /// Bytes of a record without its length field.
+#[inline]
 pub(super) fn body_size(
     offset_delta: i32,
     timestamp_delta: i64,
@@ -182,6 +184,7 @@ pub(super) fn body_size(
 
 /// Appends a record whose [`body_size`] is `body_size` and which has `headers_count` headers. All lengths
 /// must fit an `i32`, which the caller has checked through `body_size`.
+#[inline]
 pub(super) fn put_record<'h>(
     out: &mut Vec<u8>,
     body_size: i32,
@@ -194,19 +197,22 @@ pub(super) fn put_record<'h>(
 ) {
     let mut head = Numbers::new();
     head.put(i64::from(body_size));
-    head.byte(0);
+    head.put(0);
     head.put(timestamp_delta);
     head.put(i64::from(offset_delta));
-    let head = match key {
-        None => head.nullable_length(None),
-        Some(key) => {
-            out.extend_from_slice(head.nullable_length(Some(key)).bytes());
-            out.extend_from_slice(key);
-            Numbers::new()
-        }
-    };
-    out.extend_from_slice(head.nullable_length(value).bytes());
+    head.put_length(key);
+    if let Some(key) = key {
+        head.append_to(out);
+        out.extend_from_slice(key);
+        head = Numbers::new();
+    }
+    head.put_length(value);
+    head.append_to(out);
     out.extend_from_slice(value.unwrap_or_default());
+    if headers_count == 0 {
+        out.push(0);
+        return;
+    }
     put_varlong(out, headers_count as i64);
     for header in headers {
         put_nullable(out, Some(header.key));
@@ -219,23 +225,26 @@ pub(super) const VARINT_MAX: usize = 5;
 
 /// The numbers at a record's front, which are appended to a buffer together.
 struct Numbers {
-    /// Room for a varlong, a byte and four varints.
-    bytes: [u8; 32],
+    bytes: [u8; Self::ROOM],
     len: usize,
 }
 
 impl Numbers {
+    /// For a varlong, a byte and four varints, and a power of two: an index is kept within it without a check that could fail.
+    const ROOM: usize = 32;
+
+    #[inline]
     fn new() -> Self {
-        Self { bytes: [0; 32], len: 0 }
+        Self { bytes: [0; Self::ROOM], len: 0 }
     }
 
+    #[inline]
     fn byte(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.len) {
-            *place = byte;
-            self.len += 1;
-        }
+        self.bytes[self.len % Self::ROOM] = byte;
+        self.len += 1;
     }
 
+    #[inline]
     fn put(&mut self, value: i64) {
         let mut raw = zig_zag(value);
         while raw >= 0x80 {
@@ -245,16 +254,25 @@ impl Numbers {
         self.byte(raw as u8);
     }
 
-    fn nullable_length(mut self, bytes: Option<&[u8]>) -> Self {
+    #[inline]
+    fn put_length(&mut self, bytes: Option<&[u8]>) {
         self.put(bytes.map_or(-1, |bytes| bytes.len() as i64));
-        self
     }
 
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+    #[inline]
+    fn append_to(&self, out: &mut Vec<u8>) {
+        let end = out.len() + self.len;
+        if out.capacity() - out.len() >= Self::ROOM {
+            // A copy of a length that is known needs no call.
+            out.extend_from_slice(&self.bytes);
+            out.truncate(end);
+        } else {
+            out.extend_from_slice(self.bytes.get(..self.len).unwrap_or_default());
+        }
     }
 }
 
+#[inline]
 fn size_of_nullable(bytes: Option<&[u8]>) -> usize {
     bytes.map_or(1, |bytes| size_of_varlong(bytes.len() as i64) + bytes.len())
 }

@@ -101,12 +101,19 @@ pub(super) fn put_varlong(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Bytes that [`put_varlong`] writes for `value`, and [`put_varint`] for one of 32 bits.
+#[inline]
 pub(super) fn size_of_varlong(value: i64) -> usize {
-    let bits = 64 - (zig_zag(value) | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
+    let raw = zig_zag(value);
+    if raw < 0x80 {
+        return 1;
+    }
+    // A seventh of the bits, rounded up, without a division.
+    let bits = 64 - raw.leading_zeros() as usize;
+    (bits * 9 + 64) / 64
 }
 
 /// Small numbers of either sign as small ones.
+#[inline]
 pub(super) fn zig_zag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }

@@ -67,8 +67,8 @@ struct Run<S: Runs> {
     steady: Option<Latencies>,
     in_flight: VecDeque<InFlight<S>>,
     progress: Progress,
-    /// When that was last looked after, ms.
-    shown_ms: i64,
+    /// When was last looked for what is acknowledged, and for whom to tell, ms.
+    looked_ms: i64,
 }
 
 impl<S: Runs> Run<S> {
@@ -78,16 +78,14 @@ impl<S: Runs> Run<S> {
             steady: None,
             in_flight: VecDeque::new(),
             progress: Progress::new("Sending"),
-            shown_ms: start_ms,
+            looked_ms: start_ms,
         }
     }
 
-    /// Says how far it is, where a person looks, at most once a millisecond.
-    fn show(&mut self, sent: i64, total: i64, now_ms: i64, io: &mut Io) {
-        if self.shown_ms != now_ms {
-            self.shown_ms = now_ms;
-            self.progress.at(io, sent.unsigned_abs(), total.unsigned_abs());
-        }
+    /// Whether a millisecond has begun since this was last asked. Latencies are counted in whole ones, so that to look more
+    /// often for what is acknowledged would cost much, and tell nothing.
+    fn is_time_to_look(&mut self, now_ms: i64) -> bool {
+        std::mem::replace(&mut self.looked_ms, now_ms) != now_ms
     }
 
     /// Waits for one more record from now on.
@@ -203,8 +201,10 @@ pub async fn measure<S: Runs + Transactions>(
             sink.commit().await?;
             begun_ms = None;
         }
-        run.count_finished(&now_ms, io);
-        run.show(number, options.records, sent_ms, io);
+        if run.is_time_to_look(sent_ms) {
+            run.count_finished(&now_ms, io);
+            run.progress.at(io, number.unsigned_abs(), options.records.unsigned_abs());
+        }
         if let Some(wait) = throttler.wait(number, sent_ms) {
             tokio::time::sleep(wait).await;
             run.count_finished(&now_ms, io);

@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// The most bytes a record takes besides key, value and headers: five varints and an attributes byte.
 const RECORD_OVERHEAD_MAX: usize = 21;
 
+/// The most bytes of a record's time: in another batch it may take more of them than where it is.
+const VARLONG_MAX: usize = 10;
+
 /// How much larger than `batch.size` a batch may be before it is compressed, when it compresses well.
 const COMPRESSION_GAIN_MAX: usize = 16;
 
@@ -89,6 +92,17 @@ pub(in crate::producer) enum Appended {
     NeedsRoom(usize),
 }
 
+/// A record that went into a batch that was open.
+#[derive(Debug)]
+pub(in crate::producer) struct Taken {
+    /// Of the batch.
+    pub completion: Arc<Completion>,
+    /// Of the record.
+    pub facts: RecordFacts,
+    /// Whether the sender has something new to do.
+    pub wake: bool,
+}
+
 impl Core {
     /// Takes a record in. `room` is the memory that was got for a new batch after [`Appended::NeedsRoom`]; when it was not
     /// needed, the caller gives it back. The callback is taken when the record is.
@@ -151,13 +165,13 @@ impl Core {
     /// When the producer is closed or its transaction in no state for it.
     pub fn append_open(
         &mut self,
-        record: NewRecord<'_>,
+        record: &NewRecord<'_>,
         generation: u64,
         callback: &mut Option<Callback>,
-    ) -> Result<Option<Appended>> {
+    ) -> Result<Option<Taken>> {
         self.check_can_append()?;
         let Some(place) = self.known_topic(record.topic) else { return Ok(None) };
-        let Some(topic) = self.topics.get(place as usize) else { return Ok(None) };
+        let Some(topic) = self.topics.get_mut(place as usize) else { return Ok(None) };
         // Partitions may have come since, or the topic may have been made anew.
         let Some((_, count)) = topic.seen.filter(|(seen, _)| *seen == generation) else { return Ok(None) };
         let (partition, is_sticky) = match (record.partition, record.key) {
@@ -177,18 +191,21 @@ impl Core {
         if is_sticky && before >= batch.limit {
             return Ok(None);
         }
-        if !put(batch, &record)? {
+        let Some(bytes) = put(batch, record)? else {
             batch.open = false;
             return Ok(None);
+        };
+        let is_full = before + bytes >= batch.limit;
+        let facts = record.facts(batch.record_count.saturating_sub(1));
+        if let Some(callback) = callback.take() {
+            batch.callbacks.push((facts, callback));
         }
-        let bytes = batch.size() - before;
-        let (completion, facts, is_full) = note(batch, &record, callback);
+        let completion = batch.completion.clone();
+        if is_sticky && topic.sticky.add(bytes, is_full) {
+            topic.sticky.forget();
+        }
         let announce = self.txn.as_mut().is_some_and(|txn| txn.add_partition(key));
-        if is_sticky {
-            self.leave_partition(key, bytes, is_full);
-        }
-        let wake = is_full || announce;
-        Ok(Some(Appended::Done { completion, facts, wake, took_room: false, touch: false }))
+        Ok(Some(Taken { completion, facts, wake: is_full || announce }))
     }
 
     /// The place of a topic that records were sent to before.
@@ -272,12 +289,9 @@ impl Core {
     ) -> Result<Option<(BatchId, usize)>> {
         let Some(id) = self.last(key) else { return Ok(None) };
         let Some(batch) = self.batches.get_mut(id).filter(|batch| batch.open) else { return Ok(None) };
-        let before = batch.size();
-        if put(batch, record)? {
-            return Ok(Some((id, batch.size() - before)));
-        }
-        batch.open = false;
-        Ok(None)
+        let bytes = put(batch, record)?;
+        batch.open = bytes.is_some();
+        Ok(bytes.map(|bytes| (id, bytes)))
     }
 
     /// Bytes before compression at which a batch of this topic is full.
@@ -360,17 +374,20 @@ struct Put {
     is_new: bool,
 }
 
-/// Adds a record to a batch; false when it has no room.
-fn put(batch: &mut ProducerBatch, record: &NewRecord<'_>) -> Result<bool> {
-    let crate::producer::batch::Body::Builder(builder) = &mut batch.body else { return Ok(false) };
+/// Adds a record to a batch: the bytes that it takes there, or nothing when it has no room.
+fn put(batch: &mut ProducerBatch, record: &NewRecord<'_>) -> Result<Option<usize>> {
+    let crate::producer::batch::Body::Builder(builder) = &mut batch.body else { return Ok(None) };
+    let before = builder.uncompressed_size();
     let added = builder
         .append_if_room(record.timestamp_ms, record.key, record.value, record.headers())
         .map_err(|error| Error::Illegal(error.to_string()))?;
-    if added {
-        batch.record_count += 1;
-        batch.record_size_max = batch.record_size_max.max(record.size_max());
+    if !added {
+        return Ok(None);
     }
-    Ok(added)
+    let bytes = builder.uncompressed_size() - before;
+    batch.record_count += 1;
+    batch.record_size_max = batch.record_size_max.max(BATCH_HEADER_SIZE + VARLONG_MAX + bytes);
+    Ok(Some(bytes))
 }
 
 /// What is known of the record that was just put into a batch, with whether the batch is full now.

@@ -230,23 +230,20 @@ impl World {
             value: Some(&value),
             headers: &[],
         };
+        let open = self.core.append_open(&record, self.metadata.generation, &mut None).unwrap();
+        let mut taken = open.map(|taken| (taken.completion, taken.facts));
         let mut room = None;
-        let mut open = self.core.append_open(record, self.metadata.generation, &mut None).unwrap();
-        loop {
-            let appended = open.take().unwrap_or_else(|| {
-                self.core.append(record, &self.metadata, room, &mut None, self.now_ms).unwrap()
-            });
-            match appended {
+        while taken.is_none() {
+            match self.core.append(record, &self.metadata, room, &mut None, self.now_ms).unwrap() {
                 Appended::NeedsRoom(needed) => room = Some(needed),
-                Appended::Done { completion, facts, .. } => {
-                    self.sent[completion.partition as usize].push(number);
-                    let numbers = self.in_batches.entry(Arc::as_ptr(&completion) as usize).or_default();
-                    assert_eq!(numbers.len() as u32, facts.index);
-                    numbers.push(number);
-                    return;
-                }
+                Appended::Done { completion, facts, .. } => taken = Some((completion, facts)),
             }
         }
+        let Some((completion, facts)) = taken else { return };
+        self.sent[completion.partition as usize].push(number);
+        let numbers = self.in_batches.entry(Arc::as_ptr(&completion) as usize).or_default();
+        assert_eq!(numbers.len() as u32, facts.index);
+        numbers.push(number);
     }
 
     fn turn(&mut self) {

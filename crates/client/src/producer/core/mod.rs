@@ -33,7 +33,7 @@ use ottla_protocol::Str;
 use ottla_protocol::records::{Compression, CompressionLevel};
 
 pub(super) use self::answer::Answer;
-pub(super) use self::append::{Appended, NewRecord};
+pub(super) use self::append::{Appended, NewRecord, Taken};
 pub(super) use self::drain::Drained;
 pub(super) use self::ending::Ended;
 pub(super) use self::sequences::Sequences;

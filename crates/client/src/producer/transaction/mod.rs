@@ -159,7 +159,9 @@ impl TransactionManager {
 
     /// Whether a record may be sent now. Must be asked before each.
     pub fn check_can_send(&mut self) -> Result<()> {
-        if self.state == State::InTransaction && self.transition.is_none() {
+        // What nearly all records find.
+        let is_in_place = !self.is_transactional() || self.state == State::InTransaction;
+        if is_in_place && self.transition.is_none() && !self.has_error() {
             return Ok(());
         }
         self.fail_with_error()?;
