@@ -11,7 +11,7 @@ use ottla_protocol::records::crc32c;
 use ottla_storage::checkpoint::clean_shutdown::{self, CLEAN_SHUTDOWN_FILE};
 use ottla_storage::checkpoint::leader_epoch_checkpoint::{self, LEADER_EPOCH_FILE};
 use ottla_storage::checkpoint::offset_checkpoint::{self, RECOVERY_POINT_FILE};
-use ottla_storage::checkpoint::partition_metadata::{self, PARTITION_METADATA_FILE};
+use ottla_storage::checkpoint::partition_metadata::{self, PARTITION_METADATA_FILE, PartitionMetadataWriter};
 use ottla_storage::leader_epochs::LeaderEpochs;
 use ottla_storage::meta_properties::{META_PROPERTIES_FILE, MetaProperties};
 use ottla_storage::producer_state::snapshot;
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
         2 => {
             file(PARTITION_METADATA_FILE);
             if let Ok(Some(id)) = partition_metadata::read(&dir) {
-                partition_metadata::write(&dir, id).expect("write");
+                PartitionMetadataWriter::default().write(&dir, id).expect("write");
                 assert_eq!(partition_metadata::read(&dir).expect("own"), Some(id));
             }
         }
