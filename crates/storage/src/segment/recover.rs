@@ -137,8 +137,10 @@ impl Segment {
                     break;
                 }
             };
-            // Offsets that go backwards or do not fit are as invalid as a wrong CRC.
-            if batch.header.last_offset() <= last_offset
+            // Offsets that go backwards or do not fit are as invalid as a wrong CRC, which does not cover the first one: a page
+            // that a power failure has torn may begin a batch elsewhere.
+            if batch.header.base_offset() <= last_offset
+                || batch.header.last_offset() < batch.header.base_offset()
                 || self.relative(batch.header.last_offset()).is_none()
             {
                 break;
