@@ -47,7 +47,7 @@ class Result:
         return self
 
 
-def one_line(text, limit=500) -> str:
+def one_line(text, limit=2000) -> str:
     return re.sub(r"\s+", " ", str(text)).strip()[:limit]
 
 

@@ -131,8 +131,8 @@ def built_tools(ottla: Path) -> set:
 
 def compare(result: Result, name: str, theirs: tuple, mine: tuple, unordered: bool, printed: tuple):
     """`printed`: what ours printed, before lines that need not be alike were left out."""
-    # Which line is the first of a set shows in its blanks, too.
-    shape = (lambda lines: sorted(line.lstrip(" ") for line in lines)) if unordered else (lambda lines: lines)
+    # Which line is the first of a set shows in its blanks, too; and which set is the last, in blank lines, of which the last does not count.
+    shape = (lambda lines: sorted(line.lstrip(" ") for line in lines if line)) if unordered else (lambda lines: lines)
     for what, a, b in (("exit code", theirs[0], mine[0]), ("output", shape(theirs[1]), shape(mine[1])), ("error output", shape(theirs[2]), shape(mine[2]))):
         if a != b:
             result.fail(name, f"{what}: Kafka's {a!r}, ours {b!r}; whole: {theirs!r} {mine!r}; as printed: {printed!r}"[:2000])
