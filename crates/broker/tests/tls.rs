@@ -227,10 +227,7 @@ fn stores_that_cannot_be_used_are_refused_at_once() {
     refused(&mut client, "ssl.keystore.location", other, "cannot be used");
     refused(&mut client, "ssl.keystore.password", "wrong", "cannot be used");
     let dir = tempfile::tempdir().expect("a directory");
-    let place = dir.path().join("client.pem");
-    let read = |name| std::fs::read_to_string(store(name)).expect("a file");
-    std::fs::write(&place, format!("{}{}", read("client.pem"), read("client.key"))).expect("a disk");
-    let place = place.to_str().expect("a path");
+    let place = &key_store(&dir.path().join("client.pem"), "client.pem", "client.key");
     let pem = ("listener.name.ssl.ssl.keystore.type", "PEM");
     let other_name = client.alter_broker(&[pem, ("listener.name.ssl.ssl.keystore.location", place)]).1;
     assert!(other_name.contains("Keystore DistinguishedName does not match"), "{other_name}");
@@ -240,16 +237,18 @@ fn stores_that_cannot_be_used_are_refused_at_once() {
     server.shutdown();
 }
 
+/// Writes a PEM store of a certificate and its key to `place`, and returns its path.
+fn key_store(place: &std::path::Path, certificate: &str, key: &str) -> String {
+    let read = |name| std::fs::read_to_string(store(name)).expect("a file");
+    std::fs::write(place, format!("{}{}", read(certificate), read(key))).expect("a disk");
+    place.to_str().expect("a path").to_owned()
+}
+
 #[test]
 fn certificates_are_replaced_while_the_node_runs() {
     let dir = tempfile::tempdir().expect("a directory");
     let place = dir.path().join("server.pem");
-    let pem = |certificate: &str, key: &str| {
-        let read = |name| std::fs::read_to_string(store(name)).expect("a file");
-        std::fs::write(&place, format!("{}{}", read(certificate), read(key))).expect("a disk");
-    };
-    pem("server.pem", "server.key");
-    let location = place.to_str().expect("a path");
+    let location = &key_store(&place, "server.pem", "server.key");
     let logs = dir.path().join("logs");
     std::fs::create_dir(&logs).expect("a disk");
     let server = start(
@@ -271,7 +270,7 @@ fn certificates_are_replaced_while_the_node_runs() {
     let mut last = old;
     // Each time the key is set to what it is; from the second on that changes nothing in the metadata.
     for (certificate, key) in [("client.pem", "client.key"), ("server.pem", "server.key")] {
-        pem(certificate, key);
+        key_store(&place, certificate, key);
         let altered = alter(&mut before, "listener.name.ssl.ssl.keystore.location", location);
         assert_eq!(altered, (ErrorCode::None, String::new()));
         // The answer may come before the node has followed its own metadata.
@@ -289,12 +288,7 @@ fn certificates_are_replaced_while_the_node_runs() {
 #[test]
 fn alternative_names_of_a_certificate_that_is_replaced() {
     let dir = tempfile::tempdir().expect("a directory");
-    let file = |name: &str, key: &str| {
-        let read = |name| std::fs::read_to_string(store(name)).expect("a file");
-        let place = dir.path().join(name.replace('/', "-"));
-        std::fs::write(&place, format!("{}{}", read(name), read(key))).expect("a disk");
-        place.to_str().expect("a path").to_owned()
-    };
+    let file = |name: &str, key: &str| key_store(&dir.path().join(name.replace('/', "-")), name, key);
     let whole = file("server.pem", "server.key");
     let nameless = file("servers/common-name.pem", "servers/leaf.key");
     let other = file("servers/other-name.pem", "servers/leaf.key");
@@ -326,12 +320,7 @@ fn alternative_names_of_a_certificate_that_is_replaced() {
 fn brokers_must_know_each_other_while_stores_are_replaced() {
     const KEYS: &str = "listener.name.ssl.ssl.keystore.location";
     let dir = tempfile::tempdir().expect("a directory");
-    let file = |name: &str, key: &str| {
-        let read = |name| std::fs::read_to_string(store(name)).expect("a file");
-        let place = dir.path().join(name.replace('/', "-"));
-        std::fs::write(&place, format!("{}{}", read(name), read(key))).expect("a disk");
-        place.to_str().expect("a path").to_owned()
-    };
+    let file = |name: &str, key: &str| key_store(&dir.path().join(name.replace('/', "-")), name, key);
     let before = file("server.pem", "server.key");
     let trusted = store("ca.pem");
     let started = |listener: &str| {

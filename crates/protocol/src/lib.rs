@@ -12,6 +12,7 @@
 //! the bytes that are left.
 
 pub mod base64;
+mod constant_name;
 mod error_code;
 mod message;
 #[path = "generated/mod.rs"]
@@ -27,6 +28,7 @@ mod uuid;
 mod writer;
 
 pub use bytestring::ByteString as Str;
+pub use constant_name::constant_name;
 pub use error_code::ErrorCode;
 pub use message::{
     Message, Request, decode_message, decode_versioned, encode_key, encode_message, encode_versioned,

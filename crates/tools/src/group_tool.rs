@@ -1,7 +1,7 @@
 //! What the tools for one type of group have in common: which groups are meant, how they are listed, how long it may take.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ottla_client::Error;
 use ottla_client::admin::{Admin, GroupListing, GroupState, GroupType, ListGroupsOptions, TimeoutOptions};
@@ -9,6 +9,7 @@ use ottla_protocol::Str;
 use serde_json::json;
 
 use crate::args::Args;
+use crate::clock::now_ms;
 use crate::connect::{admin_properties, with_admin};
 use crate::failure::Failure;
 use crate::io::Io;
@@ -29,8 +30,7 @@ pub(crate) fn with_resetter(
     let properties = admin_properties(args)?;
     let timeout_ms: i64 = args.number("timeout")?.unwrap_or(30_000);
     let timeout = Some(Duration::from_millis(timeout_ms.max(0).unsigned_abs()));
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    let now_ms = now_ms();
     with_admin(&properties, async |admin| act(Resetter { admin, args, timeout, now_ms }).await)
 }
 

@@ -21,6 +21,7 @@ mod argparse;
 pub mod args;
 mod broker_api_versions;
 mod client_metrics;
+mod clock;
 mod cluster;
 pub mod completions;
 mod configs;

@@ -2,14 +2,13 @@
 
 mod controller;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use ottla_client::admin::{
     Admin, DescribeClusterOptions, QuorumInfo, RaftVoterEndpoint, ReplicaState, TimeoutOptions,
 };
 use serde_json::{Value, json};
 
 use crate::args::Args;
+use crate::clock::now_ms;
 use crate::connect::{read_properties, set_bootstrap, with_admin};
 use crate::failure::Failure;
 use crate::io::Io;
@@ -120,8 +119,7 @@ async fn describe(io: &mut Io, args: &Args, admin: &Admin) -> Result<(), Failure
         )),
         (false, true) => {
             let quorum = quorum(admin).await?;
-            let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-            replication(io, &quorum, args.has("human-readable").then_some(now_ms as i64))
+            replication(io, &quorum, args.has("human-readable").then(now_ms))
         }
         (true, false) if args.has("human-readable") => {
             Err(Failure::message("The option --human-readable is only supported along with --replication"))

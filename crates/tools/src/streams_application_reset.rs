@@ -4,7 +4,7 @@
 mod positions;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ottla_client::Error;
 use ottla_client::admin::{
@@ -14,6 +14,7 @@ use ottla_client::admin::{
 use ottla_protocol::{ErrorCode, Str};
 
 use crate::args::Args;
+use crate::clock::now_ms;
 use crate::connect::{read_properties, with_admin};
 use crate::failure::Failure;
 use crate::io::Io;
@@ -92,8 +93,7 @@ fn act(io: &mut Io, args: &Args) -> Result<(), Failure> {
     let mut properties = path.map(read_properties).transpose()?.unwrap_or_default();
     let servers = args.value("bootstrap-server")?.unwrap_or("localhost:9092");
     properties.insert("bootstrap.servers".to_owned(), servers.to_owned());
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+    let now_ms = now_ms();
     let found_all = with_admin(&properties, async |admin| {
         let reset = Reset {
             group: Str::from(args.text("application-id")?),

@@ -3,7 +3,6 @@
 mod find_hanging;
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ottla_client::Error;
 use ottla_client::admin::{
@@ -13,6 +12,7 @@ use ottla_client::admin::{
 use ottla_protocol::{Str, TopicPartition};
 
 use crate::args::Args;
+use crate::clock::now_ms;
 use crate::connect::{read_properties, with_admin};
 use crate::failure::Failure;
 use crate::io::Io;
@@ -149,12 +149,6 @@ fn run(tool: &'static Tool, io: &mut Io, arguments: &[String]) -> Result<(), Fai
 /// The one form in which this tool tells errors of brokers.
 fn told(what: &str, why: impl std::fmt::Display) -> Failure {
     Failure::message(format!("{what}: {why}. Enable debug logging for additional detail."))
-}
-
-/// Now, in Unix ms.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn partition(args: &Args) -> Result<TopicPartition, Failure> {

@@ -58,7 +58,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let built = repo::target().join("fuzz");
     let mut build = command::cargo(&["build", "--release", "--manifest-path", "tools/fuzz/Cargo.toml"]);
     // A target triple keeps the flags away from build scripts, which would otherwise count coverage too.
-    build.args(["--target", &host()?]).arg("--target-dir").arg(&built).env("RUSTFLAGS", FLAGS);
+    let host = host()?;
+    build.args(["--target", &host]).arg("--target-dir").arg(&built).env("RUSTFLAGS", FLAGS);
     let code = command::exit_code(&mut build)?;
     if code != 0 {
         return Ok(ExitCode::from(code));
@@ -68,7 +69,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let wanted = |target: &&str| options.targets.is_empty() || options.targets.iter().any(|t| t == target);
     let targets: Vec<&str> = TARGETS.into_iter().filter(wanted).collect();
     println!("fuzz: {} targets, {} s each ...", targets.len(), options.seconds);
-    let failed = on_all_processors(&targets, |target| fuzz(target, &built, options.seconds));
+    let programs = built.join(host).join("release");
+    let failed = on_all_processors(&targets, |target| fuzz(&programs.join(target), &built, options.seconds));
     for result in failed {
         if !result? {
             return Ok(ExitCode::FAILURE);
@@ -78,12 +80,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs one target, and tells how it went: whether it did not fail.
-fn fuzz(target: &str, built: &Path, seconds: u32) -> Result<bool> {
+/// Runs the program of one target, and tells how it went: whether it did not fail.
+fn fuzz(program: &Path, built: &Path, seconds: u32) -> Result<bool> {
+    let target = program.file_name().and_then(|name| name.to_str()).context("a target without a name")?;
     let failures = built.join("failures");
     let corpus = built.join("corpus").join(target);
     fs::create_dir_all(&corpus)?;
-    let mut fuzz = command::program(built.join(host()?).join("release").join(target));
+    let mut fuzz = command::program(program);
     fuzz.arg(&corpus);
     let kept = repo::root().join(KEPT).join(target);
     if kept.is_dir() {

@@ -191,10 +191,15 @@ impl Authentication {
     }
 
     fn replace_oauth(&self, config: &SecurityConfig) -> Result<(), AuthenticationError> {
-        let entry = |listener: &str, mechanism: &MechanismConfig| {
-            self.shared.login_module(listener, mechanism, OAUTHBEARER_LOGIN_MODULE)
-        };
-        self.oauth.replace(config, entry, oauth_error)
+        self.oauth.replace(config, |listener, mechanism| self.oauth_entry(listener, mechanism), oauth_error)
+    }
+
+    fn oauth_entry(
+        &self,
+        listener: &str,
+        mechanism: &MechanismConfig,
+    ) -> Result<Option<JaasEntry>, AuthenticationError> {
+        self.shared.login_module(listener, mechanism, OAUTHBEARER_LOGIN_MODULE)
     }
 
     /// Takes over what was changed at run time. What can't be used is told of, and stays as it was.
@@ -236,9 +241,7 @@ impl Authentication {
         for (name, sasl) in &config.sasl {
             SaslListener::new(name, sasl, &self.shared)?;
         }
-        let entry = |listener: &str, mechanism: &MechanismConfig| {
-            self.shared.login_module(listener, mechanism, OAUTHBEARER_LOGIN_MODULE)
-        };
+        let entry = |listener: &str, mechanism: &_| self.oauth_entry(listener, mechanism);
         OAuthListeners::check(config, entry, oauth_error)?;
         config.tls.iter().try_for_each(|(name, tls)| mapping(name, tls).map(|_| ()))
     }

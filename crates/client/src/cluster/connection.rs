@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_protocol::{ApiKey, Str};
+use ottla_protocol::{ApiKey, Str, constant_name};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -21,7 +21,7 @@ use super::authenticate::NoConnection;
 use super::frame::{self, Frame};
 use super::peers::Load;
 use super::transport::{ReadHalf, SocketBuffers, WriteHalf};
-use super::versions::{NodeVersions, constant_name};
+use super::versions::NodeVersions;
 use super::wire::FrameReader;
 use super::writer::{Writer, renew_at};
 use crate::backoff::millis;
@@ -289,7 +289,7 @@ async fn read_answers(
                 let _ = waiting.reply.send(Ok(frame));
             }
             (Some(waiting), id) => {
-                let (expected, api) = (waiting.correlation_id, constant_name(waiting.api));
+                let (expected, api) = (waiting.correlation_id, constant_name(waiting.api.name()));
                 return format!("an answer has correlation id {id:?} where {expected} ({api}) was expected");
             }
             (None, _) => return "the broker answered a request that was not made".to_owned(),
@@ -319,7 +319,7 @@ async fn watch(pending: &Mutex<Pending>, settings: &Settings) -> End {
             let pending = pending.lock();
             for waiting in &pending.waiting {
                 if waiting.give_up_at <= now {
-                    let api = constant_name(waiting.api);
+                    let api = constant_name(waiting.api.name());
                     return End::Broken(format!("no answer to {api} came within request.timeout.ms"));
                 }
                 wake_at = wake_at.min(waiting.give_up_at);

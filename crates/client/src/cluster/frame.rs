@@ -1,9 +1,8 @@
 //! Requests and responses as bytes: size, header, body.
 
 use bytes::{Bytes, BytesMut};
-use ottla_protocol::{ApiKey, EncodeError, Insert, Message, Reader, Request, Str, Writer};
+use ottla_protocol::{ApiKey, EncodeError, Insert, Message, Reader, Request, Str, Writer, constant_name};
 
-use super::versions::constant_name;
 use crate::{Error, Result};
 
 /// Where the correlation id stands: behind size, API key and version.
@@ -82,13 +81,13 @@ pub(super) fn decode<R: Request>(frame: Bytes, version: i16) -> Result<R::Respon
         R::Response::decode(&mut reader, version)
     };
     read().map_err(|why| {
-        let name = constant_name(R::KEY);
+        let name = constant_name(R::KEY.name());
         Error::Protocol(format!("An answer to {name} in version {version} can't be read: {why}"))
     })
 }
 
 fn cannot_encode(api: ApiKey, version: i16, why: &EncodeError) -> Error {
-    let name = constant_name(api);
+    let name = constant_name(api.name());
     match why {
         EncodeError::Unsupported { field, .. } => Error::UnsupportedVersion(format!(
             "Attempted to write a non-default {field} at version {version} of {name}"

@@ -53,7 +53,7 @@ pub(crate) use self::merge::is_stale;
 pub use self::metadata::{Metadata, Node, PartitionMetadata, TopicMetadata};
 use self::shared::{Handing, Shared};
 pub use self::transport::SocketBuffers;
-pub use self::versions::{NodeVersions, VersionRange, constant_name};
+pub use self::versions::{NodeVersions, VersionRange};
 use crate::backoff::Backoff;
 use crate::metrics::{Metric, Metrics};
 use crate::{ClientConfig, Error, Result, random};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_protocol::{Request, Str};
+use ottla_protocol::{Request, Str, constant_name};
 use parking_lot::{Mutex, RwLock};
 use tokio::net::lookup_host;
 use tokio::runtime::Handle;
@@ -25,7 +25,6 @@ use super::opening::{self, OpenError};
 use super::peers::{Attempt, Peers, Rules};
 use super::refresh::Refresh;
 use super::throttle::throttle_ms;
-use super::versions::constant_name;
 use super::{CoordinatorKind, Metadata, Node, bootstrap, pusher, updater};
 use crate::backoff::{Backoff, millis};
 use crate::config::DnsLookup;
@@ -421,16 +420,15 @@ impl Shared {
             reply,
             counted: link.count(),
         });
-        let name = constant_name(R::KEY);
-        match sent {
-            Ok(()) => Ok(receiver),
-            Err(NotSent::Ended) => {
-                Err(Error::Disconnected(format!("The connection ended before {name} was sent")))
+        sent.map(|()| receiver).map_err(|why| {
+            let name = constant_name(R::KEY.name());
+            match why {
+                NotSent::Ended => Error::Disconnected(format!("The connection ended before {name} was sent")),
+                NotSent::Full => Error::Timeout(format!(
+                    "{name} was not sent: too many requests wait for the node already"
+                )),
             }
-            Err(NotSent::Full) => Err(Error::Timeout(format!(
-                "{name} was not sent: too many requests wait for the node already"
-            ))),
-        }
+        })
     }
 
     /// Waits for an answer and reads it.
@@ -451,11 +449,11 @@ impl Shared {
             Ok(Ok(Err(why))) => why,
             Ok(Err(_)) => "the client was closed".into(),
             Err(_) => {
-                let (node, name) = (self.describe(node), constant_name(R::KEY));
+                let (node, name) = (self.describe(node), constant_name(R::KEY.name()));
                 return Err(Error::Timeout(format!("Timed out waiting for node {node} to answer {name}")));
             }
         };
-        let (node, name) = (self.describe(node), constant_name(R::KEY));
+        let (node, name) = (self.describe(node), constant_name(R::KEY.name()));
         Err(Error::Disconnected(format!(
             "The connection to node {node} ended before it answered {name}: {why}"
         )))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ottla_protocol::messages::ApiVersionsResponse;
-use ottla_protocol::{ApiKey, Str};
+use ottla_protocol::{ApiKey, Str, constant_name};
 
 use crate::{Error, Result};
 
@@ -51,12 +51,13 @@ impl NodeVersions {
     /// # Errors
     /// [`Error::UnsupportedVersion`] with Kafka's words when there is none.
     pub fn highest(&self, api: ApiKey, lowest: i16, highest: i16) -> Result<i16> {
-        let name = constant_name(api);
+        let name = || constant_name(api.name());
         let Some((min, max)) = self.range(api) else {
-            return Err(Error::UnsupportedVersion(format!("The node does not support {name}")));
+            return Err(Error::UnsupportedVersion(format!("The node does not support {}", name())));
         };
         let version = max.min(highest);
         if version < min.max(lowest) {
+            let name = name();
             return Err(Error::UnsupportedVersion(format!(
                 "The node does not support {name} with version in range [{lowest},{highest}]. The supported range is \
                  [{min},{max}]."
@@ -64,18 +65,6 @@ impl NodeVersions {
         }
         Ok(version)
     }
-}
-
-/// The API's name as Kafka's constant: `ListOffsets` is `LIST_OFFSETS`.
-pub fn constant_name(api: ApiKey) -> String {
-    let mut name = String::new();
-    for c in api.name().chars() {
-        if c.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(c.to_ascii_uppercase());
-    }
-    name
 }
 
 #[cfg(test)]

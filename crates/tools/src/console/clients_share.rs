@@ -13,9 +13,9 @@ use ottla_client::share::ShareConsumer;
 
 use super::clients::{CLOSE, logged, stopped, with_code};
 use super::consumer::Records;
-use super::log_line::now_ms;
 use super::share_consumer::{self, ShareOptions};
 use super::sink::{Acknowledge, ShareSource, Source};
+use crate::clock::now_ms;
 use crate::connect::block_on;
 use crate::progress::Progress;
 use crate::verifiable::share_consumer::{Acknowledged, Member, VerifiableOptions};

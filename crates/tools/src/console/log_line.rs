@@ -1,15 +1,7 @@
 //! Lines of the log that Kafka's tools write to the error output: `[2026-11-21 16:00:00,123] ERROR text (class)`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use crate::clock::now_ms;
 use crate::{Io, errln};
-
-/// Unix ms now.
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    // Not by `as_millis`, which reckons in 128 bits: tools that measure ask for each record.
-    since.map_or(0, |time| time.as_secs().cast_signed() * 1000 + i64::from(time.subsec_millis()))
-}
 
 /// Prints an error as the logger of Java's class `class` would, unless the log is off (`OTTLA_LOG=off`); `cause` is
 /// the exception's text.

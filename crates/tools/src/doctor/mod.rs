@@ -45,7 +45,7 @@ pub static TOOL: Tool = Tool {
 fn run(tool: &'static Tool, io: &mut Io, arguments: &[String]) -> Result<(), Failure> {
     let args = tool.parse(io, arguments)?;
     let mut findings = Findings::default();
-    node::clock(super::console::log_line::now_ms(), &mut findings);
+    node::clock(crate::clock::now_ms(), &mut findings);
     node::open_files(&mut findings);
     if let Some(path) = args.value("config")? {
         node::configuration(&read_properties(path)?, &mut findings);

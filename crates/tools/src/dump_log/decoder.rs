@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use ottla_protocol::records::Record;
-use ottla_protocol::{Reader, schema};
+use ottla_protocol::{Reader, constant_name, schema};
 use serde_json::json;
 
 use super::failure::DumpFailure;
@@ -131,7 +131,7 @@ fn coordinator_record(coordinator: Coordinator, record: &Record) -> Result<Decod
 /// Names of the metadata records by type (`MetadataRecordType`).
 static METADATA_TYPES: LazyLock<Vec<(i16, String)>> = LazyLock::new(|| {
     let records = schema::messages().filter(|m| m.kind == "metadata");
-    records.filter_map(|m| Some((m.key?, upper_snake(&m.name)))).collect()
+    records.filter_map(|m| Some((m.key?, constant_name(&m.name)))).collect()
 });
 
 fn metadata_record(value: Bytes) -> Result<String, String> {
@@ -166,20 +166,6 @@ fn metadata_record(value: Bytes) -> Result<String, String> {
     }
     let name = METADATA_TYPES.iter().find(|(id, _)| *id == key).map(|(_, name)| name.as_str());
     Ok(json!({"type": name, "version": version, "data": data}).to_string())
-}
-
-/// `TopicRecord` as `TOPIC_RECORD`.
-fn upper_snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    let mut before_was_lower = false;
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && before_was_lower {
-            out.push('_');
-        }
-        before_was_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
-        out.push(c.to_ascii_uppercase());
-    }
-    out
 }
 
 #[cfg(test)]

@@ -19,9 +19,10 @@ use tokio::time::Instant;
 
 use self::buffer::{Buffer, Fetched, Mismatch, Report, Round};
 use crate::args::Args;
+use crate::clock::now_ms;
 use crate::connect::with_admin;
 use crate::console::arguments::validate_bootstrap_server;
-use crate::console::log_line::{Date, now_ms};
+use crate::console::log_line::Date;
 use crate::failure::Failure;
 use crate::filter::IncludeList;
 use crate::io::Io;

@@ -25,6 +25,7 @@ use std::collections::BTreeSet;
 use ottla_config::BrokerConfig;
 use ottla_storage::meta_properties::random_uuid;
 
+use crate::clock::now_ms;
 use crate::connect::read_properties;
 use crate::option::{Opt, opt};
 use crate::tool::{Command, Group, Syntax, Tool};
@@ -156,11 +157,6 @@ fn directories_of(config: &BrokerConfig) -> BTreeSet<String> {
     let mut directories: BTreeSet<String> = config.storage.log_dirs.iter().cloned().collect();
     directories.insert(config.storage.metadata_log_dir.clone());
     directories
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.ok().and_then(|time| i64::try_from(time.as_millis()).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use ottla_client::admin::{
 use ottla_protocol::{Str, TopicPartition};
 
 use super::sample::{Broker, GroupPosition, GroupSample, Partition, Sample};
-use crate::console::log_line::now_ms;
+use crate::clock::now_ms;
 
 /// Looks at everything. What can't be asked for is told of in the sample's problems.
 ///

@@ -9,8 +9,9 @@ use ottla_client::admin::{
 };
 use ottla_protocol::{ErrorCode, Str, TopicPartition};
 
-use super::{now_ms, partition, told};
+use super::{partition, told};
 use crate::args::Args;
+use crate::clock::now_ms;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::progress::Progress;

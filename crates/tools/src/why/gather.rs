@@ -15,7 +15,7 @@ use ottla_protocol::{ErrorCode, Str, TopicPartition};
 use super::detail;
 use super::facts::{KnownTransaction, Look, Member, OpenTransaction, Position};
 use crate::Failure;
-use crate::console::log_line::now_ms;
+use crate::clock::now_ms;
 
 /// Most partitions whose producers are asked for: those with most hidden records.
 const PRODUCERS_MAX: usize = 100;

@@ -17,7 +17,7 @@ mod golden_test;
 use bytes::Bytes;
 use ottla_net::ResponseFrame;
 use ottla_protocol::messages::*;
-use ottla_protocol::{ApiKey, ErrorCode, Message, Request, Str};
+use ottla_protocol::{ApiKey, ErrorCode, Message, Request, Str, constant_name};
 
 use crate::apis;
 use crate::wire::{self, FrameStart};
@@ -57,8 +57,10 @@ struct Failure {
 
 impl Failure {
     fn new(api: ApiKey, version: i16) -> Self {
-        let message =
-            format!("Unexpected Kafka request of type {} during SASL authentication.", constant(api.name()));
+        let message = format!(
+            "Unexpected Kafka request of type {} during SASL authentication.",
+            constant_name(api.name())
+        );
         Self { message: message.into(), version }
     }
 
@@ -71,18 +73,6 @@ impl Failure {
     fn general(&self) -> Option<Str> {
         Some(Str::from_static(ErrorCode::IllegalSaslState.message()))
     }
-}
-
-/// The name of a constant of Kafka's: `CREATE_TOPICS` for `CreateTopics`.
-fn constant(name: &str) -> String {
-    let mut constant = String::with_capacity(name.len() + 8);
-    for (index, letter) in name.chars().enumerate() {
-        if index > 0 && letter.is_ascii_uppercase() {
-            constant.push('_');
-        }
-        constant.push(letter.to_ascii_uppercase());
-    }
-    constant
 }
 
 /// A request that can be answered with an error alone.
