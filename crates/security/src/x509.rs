@@ -142,11 +142,12 @@ fn keyword(oid: &str) -> Option<&'static str> {
     })
 }
 
-/// The text of the string types that Java reads as such: UTF-8, printable, teletex, general, UCS-2.
+/// The text of the string types that Java reads as such: UTF-8, printable, teletex, IA5 (which domain components are of), general,
+/// UCS-2.
 fn text(kind: u8, content: &[u8]) -> Option<String> {
     match kind {
         0x0c => Some(String::from_utf8_lossy(content).into_owned()),
-        0x13 | 0x14 | 0x1b => Some(content.iter().map(|byte| char::from(*byte)).collect()),
+        0x13 | 0x14 | 0x16 | 0x1b => Some(content.iter().map(|byte| char::from(*byte)).collect()),
         0x1e => {
             let units: Vec<u16> = content
                 .chunks_exact(2)
@@ -253,6 +254,7 @@ mod tests {
     fn names_as_java_writes_them() {
         const CN: &[u8] = &[0x55, 4, 3];
         const OU: &[u8] = &[0x55, 4, 11];
+        const DC: &[u8] = &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25];
         const EMAIL: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1];
         let check = |parts: &[(&[u8], u8, &str)], expect: &str| {
             assert_eq!(subject(&certificate(parts)).as_deref(), Some(expect));
@@ -260,7 +262,9 @@ mod tests {
         check(&[(OU, 0x13, "Sales"), (CN, 0x0c, "J\u{fc}rgen")], "CN=J\u{fc}rgen,OU=Sales");
         check(&[(CN, 0x0c, " a,b=c ")], "CN=\\ a\\,b\\=c\\ ");
         check(&[(CN, 0x0c, "x"), (EMAIL, 0x16, "a@b")], "1.2.840.113549.1.9.1=#1603614062,CN=x");
-        check(&[(CN, 0x16, "x")], "CN=#160178");
+        check(&[(CN, 0x16, "x")], "CN=x");
+        check(&[(DC, 0x16, "com"), (DC, 0x16, "example"), (CN, 0x0c, "al")], "CN=al,DC=example,DC=com");
+        check(&[(CN, 0x12, "1")], "CN=#120131");
         check(&[], "");
         for broken in [&b""[..], b"\x30\x03\x30\x01\x02", b"-----BEGIN"] {
             assert_eq!(subject(broken), None);
