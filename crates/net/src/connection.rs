@@ -228,6 +228,10 @@ impl Connection {
     fn serve(&mut self, cx: &mut Context<'_>) -> Served {
         let mut called = false;
         while self.turn < TURN_MAX && self.may_call() {
+            // A login may have been waited for, too.
+            if self.limited && self.context.is_authenticated() {
+                self.lift_limit();
+            }
             let size = match self.receive.frame_size() {
                 Ok(Some(size)) => size,
                 Ok(None) => break,
@@ -242,7 +246,8 @@ impl Connection {
                     return Served::Called;
                 }
             };
-            if self.charge.is_none() {
+            // What strangers announce is bounded by itself, and takes nothing from those who belong here.
+            if !self.limited && self.charge.is_none() {
                 match self.worker.queued.poll_charge(size, cx) {
                     Poll::Ready(charge) => self.charge = Some(charge),
                     Poll::Pending if called => break,
@@ -253,9 +258,6 @@ impl Connection {
             self.turn += TURN_PER_CALL;
             called = true;
             self.call(frame);
-            if self.limited && self.context.is_authenticated() {
-                self.lift_limit();
-            }
         }
         if !called {
             return Served::NeedsBytes;

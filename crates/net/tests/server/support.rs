@@ -46,7 +46,7 @@ impl Script {
 }
 
 /// Does what the first byte of a request says:
-/// `e` echo · `l` echo when the gate named by the second byte opens · `n` nothing · `c` close · `C` close later · `L` echo later, then close · `a` echo, and the client is known · `p` panic ·
+/// `e` echo · `l` echo when the gate named by the second byte opens · `n` nothing · `c` close · `C` close later · `L` echo later, then close · `a` echo, and the client is known · `A` the same later · `p` panic ·
 /// `P` panic later · `m` echo and mute for as many ms as a big-endian u32 says · `b` as many bytes as a u32 says ·
 /// `f` a list of file ranges, each position u32 and length u32, between markers · `w` a wrong size prefix · `s` the thread's index ·
 /// anything else: echo.
@@ -66,6 +66,13 @@ impl Service for Scripted {
             b'a' => {
                 connection.set_authenticated();
                 Reply::Now(response(&frame))
+            }
+            b'A' => {
+                let connection = connection.clone();
+                Reply::later(async move {
+                    connection.set_authenticated();
+                    Answer::Frame(response(&frame))
+                })
             }
             b'L' => {
                 Reply::later(
