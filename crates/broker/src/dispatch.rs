@@ -110,7 +110,10 @@ impl Dispatcher {
         request_bytes: usize,
     ) -> Option<RequestQuota> {
         let quotas = &self.broker.quotas;
-        if !quotas.is_active() {
+        // Before a login there is ApiVersions only. Kafka's authenticator answers it, and no quota counts it: strangers would hold up
+        // each other, and whoever wants to log in.
+        let is_stranger = connection.security_protocol().has_sasl() && !connection.is_authenticated();
+        if !quotas.is_active() || is_stranger {
             return None;
         }
         let nameless = Str::new();

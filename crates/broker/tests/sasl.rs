@@ -6,12 +6,13 @@ mod wire_client;
 use logins::{handshake, log_in_plain, log_in_scram};
 use ottla_broker::{NodeOptions, Server};
 use ottla_config::{BrokerConfig, RawMap};
+use ottla_protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use ottla_protocol::messages::alter_user_scram_credentials_request::ScramCredentialUpsertion;
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
 use ottla_protocol::messages::describe_user_scram_credentials_request::UserName;
 use ottla_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use ottla_protocol::messages::{
-    AlterUserScramCredentialsRequest, ApiVersionsRequest, CreateTopicsRequest,
+    AlterClientQuotasRequest, AlterUserScramCredentialsRequest, ApiVersionsRequest, CreateTopicsRequest,
     DescribeUserScramCredentialsRequest, FindCoordinatorRequest, HeartbeatRequest,
     IncrementalAlterConfigsRequest, MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
@@ -52,6 +53,30 @@ fn secure(server: &Server) -> WireClient {
 fn may_ask(client: &mut WireClient) {
     let response = client.call(&MetadataRequest { topics: Some(Vec::new()), ..Default::default() }, 12);
     assert_eq!(response.brokers.len(), 1);
+}
+
+#[test]
+fn no_quota_counts_or_holds_up_strangers() {
+    let (_dir, server) = start(&[]);
+    let mut admin = client(&server, "PLAINTEXT");
+    let entity = vec![EntityData { entity_type: "user".into(), entity_name: None }];
+    // So little that whatever is counted is throttled at once.
+    let op = OpData { key: "request_percentage".into(), value: 0.000_001, remove: false };
+    let entries = vec![EntryData { entity, ops: vec![op] }];
+    let altered = admin.call(&AlterClientQuotasRequest { entries, validate_only: false }, 1);
+    assert_eq!(altered.entries[0].error_code, 0);
+    let ask = |stranger: &mut WireClient| stranger.call(&ApiVersionsRequest::default(), 3).throttle_time_ms;
+    for _ in 0..10 {
+        let nameless = secure(&server).call(&ApiVersionsRequest::default(), 3);
+        assert_eq!(nameless.error_code, ErrorCode::InvalidRequest.code(), "what it is called is missing");
+        assert_eq!(nameless.throttle_time_ms, 0);
+    }
+    let mut alice = secure(&server);
+    assert_eq!(ask(&mut alice), 0);
+    assert_eq!(log_in_plain(&mut alice, "alice", "alice-secret").error_code, 0);
+    may_ask(&mut alice);
+    assert!((0..3).any(|_| ask(&mut alice) > 0), "from here on it counts");
+    server.shutdown();
 }
 
 #[test]
