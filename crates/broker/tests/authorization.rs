@@ -12,6 +12,7 @@ use ottla_broker::apis::{self, ListenerKind};
 use ottla_broker::authorization::declared;
 use ottla_metadata::AclOperation::{All, Alter, Create, Delete, Describe, DescribeConfigs, Read, Write};
 use ottla_metadata::AclResourceType::{Cluster, Group, Topic, TransactionalId};
+use ottla_protocol::messages::delete_topics_request::DeleteTopicState;
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -42,6 +43,21 @@ fn every_api_needs_what_is_declared() {
     let elsewhere = BTreeSet::from_iter(leaving_out.into_iter().chain(of_tokens));
     let tried: BTreeSet<ApiKey> = node.tried.union(&elsewhere).copied().collect();
     assert_eq!(tried, asking);
+    node.stop();
+}
+
+#[test]
+fn what_is_named_twice_is_an_error_before_anybody_is_asked() {
+    let mut node = Node::start();
+    node.create_topic("t");
+    let topic_id = node.topic_id("t");
+    let by_id = DeleteTopicState { name: None, topic_id };
+    let codes = |node: &mut Node, topics: Vec<DeleteTopicState>| {
+        let answer = node.client.call(&DeleteTopicsRequest { topics, ..Default::default() }, 6);
+        answer.responses.iter().map(|it| it.error_code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&mut node, vec![by_id.clone()]), [FORBIDDEN]);
+    assert_eq!(codes(&mut node, vec![by_id.clone(), by_id]), [ErrorCode::InvalidRequest.code()]);
     node.stop();
 }
 

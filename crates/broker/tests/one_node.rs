@@ -2,22 +2,31 @@
 
 mod wire_client;
 
+use std::time::{Duration, Instant};
+
 use ottla_broker::{NodeOptions, Server};
 use ottla_config::{BrokerConfig, RawMap};
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
+use ottla_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use ottla_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use ottla_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use ottla_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::messages::{
-    ApiVersionsRequest, CreateTopicsRequest, FetchRequest, FindCoordinatorRequest, MetadataRequest,
-    OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, ProduceResponse,
+    ApiVersionsRequest, CreateTopicsRequest, DescribeConfigsRequest, EndTxnRequest, FetchRequest,
+    FetchResponse, FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    ProduceResponse,
 };
 use ottla_protocol::records::{BatchBuilder, BatchIter, BatchOptions};
-use ottla_protocol::{ErrorCode, Records, Str};
+use ottla_protocol::{ApiKey, ErrorCode, Records, Str};
 use wire_client::WireClient;
 
 const TOPIC: &str = "greetings";
@@ -253,6 +262,144 @@ fn with_flush_messages_what_is_acknowledged_is_durable_and_then_visible() {
 }
 
 /// Waits until something that happens on another thread has happened.
+#[test]
+fn the_end_of_a_transaction_wakes_who_waits_for_what_it_held_back() {
+    const PATIENCE: Duration = Duration::from_secs(120);
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = start_with(dir.path(), &[("transaction.state.log.num.partitions", "1")]);
+    let (mut reader, mut writer) = (client(&server), client(&server));
+    create_topic(&mut writer);
+    let keys = vec!["id".into()];
+    writer.call(&FindCoordinatorRequest { key_type: 1, coordinator_keys: keys, ..Default::default() }, 4);
+    let transactional_id = Some(Str::from("id"));
+    let init = InitProducerIdRequest {
+        transactional_id: transactional_id.clone(),
+        transaction_timeout_ms: 60_000,
+        ..Default::default()
+    };
+    let mut producer = writer.call(&init, 4);
+    while producer.error_code != 0 {
+        producer = writer.call(&init, 4);
+    }
+    let partition = FetchPartition { partition_max_bytes: 1 << 20, ..Default::default() };
+    let fetch = FetchRequest {
+        max_wait_ms: PATIENCE.as_millis() as i32,
+        min_bytes: 10_000,
+        max_bytes: 1 << 20,
+        isolation_level: 1,
+        session_epoch: -1,
+        topics: vec![FetchTopic { topic: TOPIC.into(), partitions: vec![partition], ..Default::default() }],
+        ..Default::default()
+    };
+    let asked = Instant::now();
+    reader.send(&fetch, 12, 12);
+    let options = BatchOptions {
+        producer_id: producer.producer_id,
+        producer_epoch: producer.producer_epoch,
+        base_sequence: 0,
+        is_transactional: true,
+        ..Default::default()
+    };
+    let mut batch = BatchBuilder::new(options);
+    batch.append(NO_TIMESTAMP, None, Some(&[7; 20_000]), &[]).expect("a record");
+    let records = Some(Records::Bytes(batch.build().expect("a batch")));
+    let data = TopicProduceData {
+        name: TOPIC.into(),
+        partition_data: vec![PartitionProduceData { index: 0, records }],
+        ..Default::default()
+    };
+    let produce = ProduceRequest { transactional_id, acks: -1, timeout_ms: 60_000, topic_data: vec![data] };
+    assert_eq!(writer.call(&produce, 12).responses[0].partition_responses[0].error_code, 0);
+    let end = EndTxnRequest {
+        transactional_id: "id".into(),
+        producer_id: producer.producer_id,
+        producer_epoch: producer.producer_epoch,
+        committed: true,
+    };
+    assert_eq!(writer.call(&end, 5).error_code, 0);
+    let answer = reader.receive::<FetchResponse>(ApiKey::Fetch, 12);
+    let records = answer.responses[0].partitions[0].records.as_ref().and_then(Records::bytes);
+    assert!(records.is_some_and(|records| records.len() > 20_000));
+    assert!(asked.elapsed() < PATIENCE, "it was woken, and has not waited to the end");
+    server.shutdown();
+}
+
+#[test]
+fn epochs_that_nothing_was_written_under_end_where_the_log_does() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = start(dir.path());
+    create_topic(&mut client(&server));
+    server.shutdown();
+    let ask = |client: &mut WireClient, leader_epoch: i32| {
+        let partition =
+            OffsetForLeaderPartition { leader_epoch, current_leader_epoch: -1, ..Default::default() };
+        let topics = vec![OffsetForLeaderTopic { topic: TOPIC.into(), partitions: vec![partition] }];
+        let answer = client.call(&OffsetForLeaderEpochRequest { replica_id: -1, topics }, 4);
+        let end = &answer.topics[0].partitions[0];
+        assert_eq!(end.error_code, 0);
+        (end.leader_epoch, end.end_offset)
+    };
+    let current = |client: &mut WireClient| {
+        let answer = client.call(&MetadataRequest { topics: None, ..Default::default() }, 12);
+        answer.topics.iter().find(|t| t.name.as_deref() == Some(TOPIC)).expect("the topic").partitions[0]
+            .leader_epoch
+    };
+    let server = start(dir.path());
+    let mut c = client(&server);
+    let second = current(&mut c);
+    assert!(second > 0, "a start is a new epoch");
+    assert_eq!(ask(&mut c, 0), (0, 0));
+    assert_eq!(ask(&mut c, second), (second, 0));
+    assert_eq!(ask(&mut c, second + 1), (-1, -1), "nobody knows the future");
+    produce(&mut c, TOPIC, &["a", "b"], BatchOptions::default());
+    server.shutdown();
+    let server = start(dir.path());
+    let mut c = client(&server);
+    let third = current(&mut c);
+    assert_eq!(ask(&mut c, 0), (0, 0), "what was written later was written later");
+    assert_eq!(ask(&mut c, second), (second, 2));
+    assert_eq!(ask(&mut c, third - 1), (second, 2), "nothing was written since");
+    assert_eq!(ask(&mut c, third), (third, 2));
+    server.shutdown();
+}
+
+#[test]
+fn loggers_that_a_request_names_twice_stay_as_they_are() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = start_with(dir.path(), &[("node.id", "1")]);
+    let mut client = client(&server);
+    let level = |level: Option<&str>| AlterableConfig {
+        name: "ottla_storage".into(),
+        config_operation: 0,
+        value: level.map(Into::into),
+    };
+    let logger = |configs: Vec<AlterableConfig>| AlterConfigsResource {
+        resource_type: 8,
+        resource_name: "1".into(),
+        configs,
+    };
+    let mut alter = |resources: Vec<AlterConfigsResource>| {
+        let answer =
+            client.call(&IncrementalAlterConfigsRequest { resources, ..Default::default() }, 1).responses;
+        let whys = answer.into_iter().map(|it| (it.error_code, it.error_message.unwrap_or_default()));
+        whys.collect::<Vec<_>>()
+    };
+    let wrong = |why: &str| (ErrorCode::InvalidRequest.code(), Str::from(why));
+    let twice = wrong("Each resource must appear at most once.");
+    let [debug, trace] = [level(Some("DEBUG")), level(Some("TRACE"))];
+    assert_eq!(alter(vec![logger(vec![debug.clone()]), logger(vec![trace.clone()])]), [twice.clone(), twice]);
+    assert_eq!(alter(vec![logger(vec![debug, trace])]), [wrong("Error due to duplicate config keys")]);
+    let valueless = wrong("Null value not supported for : ottla_storage");
+    assert_eq!(alter(vec![logger(vec![level(None)])]), [valueless]);
+    let resource =
+        DescribeConfigsResource { resource_type: 8, resource_name: "1".into(), ..Default::default() };
+    let described =
+        client.call(&DescribeConfigsRequest { resources: vec![resource], ..Default::default() }, 4);
+    let found = described.results[0].configs.iter().find(|config| &*config.name == "ottla_storage");
+    assert_eq!(found.and_then(|config| config.value.as_deref()), Some("INFO"));
+    server.shutdown();
+}
+
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !is_so() {

@@ -53,6 +53,6 @@ pub use config_schema::{
 };
 pub use controller::{Checkpoint, Controller};
 pub use controller_result::{ControllerResult, MAX_RECORDS_PER_BATCH};
-pub use operations::{PRODUCER_ID_BLOCK_SIZE, Preprocessed, ScramKeys};
+pub use operations::{PRODUCER_ID_BLOCK_SIZE, Preprocessed, ScramKeys, check_altered_keys};
 pub use options::{ControllerOptions, TokenLifetimes};
 pub use request_context::{PartitionChangeQuota, RequestContext, RequestOrigin};

@@ -1,6 +1,7 @@
 //! What the handlers of requests to the controller share.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use ottla_controller::{
     ApiError, Controller, ControllerResult, Preprocessed, RequestContext as ControllerContext, RequestOrigin,
@@ -48,19 +49,19 @@ pub async fn run_changing_partitions<R: Send + 'static>(
     result
 }
 
-/// How often a request names each of its topics: what it names twice, it asks nothing for.
-pub struct Names(HashMap<Str, usize>);
+/// How often a request names each of its topics or resources: what it names twice, it asks nothing for.
+pub struct Named<T>(HashMap<T, usize>);
 
-impl Names {
+impl<T: Eq + Hash> Named<T> {
     /// Counts.
-    pub fn of<'a>(names: impl Iterator<Item = &'a Str>) -> Self {
+    pub fn of(names: impl Iterator<Item = T>) -> Self {
         let mut counts = HashMap::new();
-        names.for_each(|name| *counts.entry(name.clone()).or_insert(0) += 1);
+        names.for_each(|name| *counts.entry(name).or_insert(0) += 1);
         Self(counts)
     }
 
     /// Whether it is named more than once.
-    pub fn is_repeated(&self, name: &str) -> bool {
+    pub fn is_repeated(&self, name: &T) -> bool {
         self.0.get(name).is_some_and(|count| *count > 1)
     }
 }

@@ -7,7 +7,7 @@ use ottla_protocol::messages::create_partitions_response::CreatePartitionsTopicR
 use ottla_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
-use super::controller_request::{Names, run_changing_partitions};
+use super::controller_request::{Named, run_changing_partitions};
 use crate::broker::Broker;
 use crate::context::RequestContext;
 
@@ -52,7 +52,7 @@ fn refuse(
     request: &mut CreatePartitionsRequest,
 ) -> Vec<CreatePartitionsTopicResult> {
     let mut denied = Vec::new();
-    let names = Names::of(request.topics.iter().map(|topic| &topic.name));
+    let names = Named::of(request.topics.iter().map(|topic| topic.name.clone()));
     let mut allowed = broker.topics(ctx, AclOperation::Alter);
     request.topics.retain(|topic| {
         let is_kept = names.is_repeated(&topic.name) || allowed.allow(&topic.name);

@@ -10,7 +10,7 @@ use ottla_protocol::messages::create_topics_response::CreatableTopicResult;
 use ottla_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
-use super::controller_request::{Names, run_changing_partitions};
+use super::controller_request::{Named, run_changing_partitions};
 use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
@@ -66,7 +66,7 @@ fn refuse(
     if broker.may_see(ctx, AclOperation::Create, Resource::Cluster) {
         return denied;
     }
-    let names = Names::of(request.topics.iter().map(|topic| &topic.name));
+    let names = Named::of(request.topics.iter().map(|topic| topic.name.clone()));
     let mut allowed = broker.topics(ctx, AclOperation::Create);
     request.topics.retain(|topic| {
         let is_error = &*topic.name == CLUSTER_METADATA_TOPIC_NAME || names.is_repeated(&topic.name);

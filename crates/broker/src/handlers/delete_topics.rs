@@ -7,7 +7,7 @@ use ottla_protocol::messages::delete_topics_response::DeletableTopicResult;
 use ottla_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 use ottla_protocol::{ErrorCode, Str, Uuid};
 
-use super::controller_request::{Names, run_changing_partitions};
+use super::controller_request::{Named, run_changing_partitions};
 use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::context::RequestContext;
@@ -64,14 +64,16 @@ fn refuse(
         return denied;
     }
     let image = broker.image();
-    let named = request.topics.iter().filter_map(|topic| topic.name.as_ref());
-    let names = Names::of(request.topic_names.iter().chain(named));
+    let named = request.topics.iter().filter_map(|topic| topic.name.clone());
+    let names = Named::of(request.topic_names.iter().cloned().chain(named));
+    let nameless = request.topics.iter().filter(|topic| topic.name.is_none());
+    let ids = Named::of(nameless.map(|topic| topic.topic_id));
     let mut describable = broker.topics(ctx, AclOperation::Describe);
     let mut deletable = broker.topics(ctx, AclOperation::Delete);
     let mut is_kept = |name: Option<&Str>, topic_id: Uuid| {
         let by_id = image.topics.topic_name(topic_id).filter(|_| name.is_none());
         let Some(topic) = name.filter(|_| topic_id.is_zero()).or(by_id) else { return true };
-        if names.is_repeated(topic) && name.is_some() {
+        if names.is_repeated(topic) && name.is_some() || name.is_none() && ids.is_repeated(&topic_id) {
             return true;
         }
         let (can_see, can_delete) = (describable.allow(topic), deletable.allow(topic));

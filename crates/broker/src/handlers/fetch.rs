@@ -74,12 +74,12 @@ pub fn begin(ctx: &RequestContext, broker: &Broker, request: FetchRequest) -> St
     let mut params = params(ctx, broker, &request);
     let context = open_context(ctx, broker, &params, request);
     params.denied = denied(ctx, broker, &params, &context.targets);
-    let read = read_all(broker, &params, &context.targets);
-    if read.must_answer || params.max_wait.is_zero() || read.bytes >= params.min_bytes {
-        let (response, pieces) = respond(broker, &params, context, read);
+    let first = read_all(broker, &params, &context.targets);
+    if first.must_answer || params.max_wait.is_zero() || first.bytes >= params.min_bytes {
+        let (response, pieces) = respond(broker, &params, context, first);
         return Stage::Done(response, pieces);
     }
-    let waiter = FetchWaiter::new(params.min_bytes - read.bytes);
+    let waiter = FetchWaiter::new(params.min_bytes - first.bytes);
     for (_, target) in context.targets.iter().enumerate().filter(|(place, _)| !params.is_denied(*place)) {
         if let Some(partition) = partition_of(broker, target) {
             partition.fetch_waiters.register(&waiter);
@@ -91,6 +91,8 @@ pub fn begin(ctx: &RequestContext, broker: &Broker, request: FetchRequest) -> St
         let (response, pieces) = respond(broker, &params, context, read);
         return Stage::Done(response, pieces);
     }
+    // Some of it may have been told already: to wake too soon does no harm.
+    waiter.add(read.bytes - first.bytes);
     let deadline = Instant::now() + params.max_wait;
     Stage::Wait(Wait { params, context, waiter, deadline })
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use ottla_controller::{ApiError, Preprocessed};
+use ottla_controller::{ApiError, Preprocessed, check_altered_keys};
 use ottla_metadata::{AclOperation, ConfigResourceType};
+use ottla_protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use ottla_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use ottla_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 use ottla_protocol::{ErrorCode, Str};
 
-use super::controller_request::{deny_altering, run};
+use super::controller_request::{Named, deny_altering, run};
 use crate::apis::ListenerKind;
 use crate::authorization::Resource;
 use crate::broker::Broker;
@@ -50,16 +51,24 @@ fn alter_loggers(
     broker: &Broker,
     request: &IncrementalAlterConfigsRequest,
 ) -> Preprocessed {
-    let operation = match broker.listener_kind(ctx.listener()) {
+    let kind = broker.listener_kind(ctx.listener());
+    let operation = match kind {
         ListenerKind::Broker => AclOperation::AlterConfigs,
         ListenerKind::Controller => AclOperation::ClusterAction,
     };
+    let identity = |r: &AlterConfigsResource| (r.resource_type, r.resource_name.clone());
+    let resources = Named::of(request.resources.iter().map(identity));
     let mut answers = Preprocessed::new();
     for (at, resource) in request.resources.iter().enumerate() {
-        if ConfigResourceType::from_code(resource.resource_type) != ConfigResourceType::BrokerLogger {
+        let resource_type = ConfigResourceType::from_code(resource.resource_type);
+        // The controller refuses what is named twice.
+        if resource_type != ConfigResourceType::BrokerLogger || resources.is_repeated(&identity(resource)) {
             continue;
         }
-        let answer = if let Err(error) = broker.authorize(ctx, operation, Resource::Cluster) {
+        let wrong = check_altered_keys(resource).err().filter(|_| kind == ListenerKind::Broker);
+        let answer = if let Some(wrong) = wrong {
+            wrong
+        } else if let Err(error) = broker.authorize(ctx, operation, Resource::Cluster) {
             ApiError::with_default_message(error)
         } else if resource.resource_name.parse() == Ok(broker.node_id) {
             broker.loggers.alter(&resource.configs, request.validate_only).err().unwrap_or(ApiError::NONE)

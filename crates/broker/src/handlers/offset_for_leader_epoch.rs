@@ -59,9 +59,5 @@ fn look_up(
     if asked.leader_epoch < 0 {
         return Ok(None);
     }
-    let log = partition.log()?;
-    if asked.leader_epoch == partition.leader_epoch() {
-        return Ok(Some((asked.leader_epoch, log.log_end_offset())));
-    }
-    Ok(log.end_offset_for_epoch(asked.leader_epoch))
+    Ok(partition.end_offset_for_epoch(asked.leader_epoch, &*partition.log()?))
 }

@@ -244,9 +244,10 @@ impl Partition {
     /// KAFKA_STORAGE_ERROR, also when the log's directory is offline.
     pub fn flush_and_show(&self, offset: i64, bytes: usize, now_ms: i64) -> Result<(), ErrorCode> {
         let log = self.log()?;
+        let held_at = held_at(&log);
         log.flush_up_to(offset, now_ms).map_err(|why| why.code())?;
         if log.maybe_increment_high_watermark(offset) {
-            self.fetch_waiters.bytes_added(bytes);
+            self.tell_readers(&log, held_at, bytes);
         }
         Ok(())
     }
@@ -275,15 +276,24 @@ impl Partition {
         options: &AppendOptions,
     ) -> Result<AppendInfo, AppendRefused> {
         let log = self.log().map_err(AppendRefused::plain)?;
+        let held_at = held_at(&log);
         let info = log.append_as_leader(records, options).map_err(|why| {
             self.traffic.append_refused();
             refused(why, &log)
         })?;
         // The only replica is in sync with itself: what is appended is replicated.
         if !info.flush_due && log.maybe_increment_high_watermark(info.last_offset + 1) {
-            self.fetch_waiters.bytes_added(info.size);
+            self.tell_readers(&log, held_at, info.size);
         }
         Ok(info)
+    }
+
+    /// Wakes those who wait for `bytes` more; all of them where a transaction's end shows what it has held back since `held_at`.
+    fn tell_readers(&self, log: &PartitionLog, held_at: Option<i64>, bytes: usize) {
+        match held_at {
+            Some(offset) if log.last_stable_offset() > offset => self.fetch_waiters.wake_all(),
+            _ => self.fetch_waiters.bytes_added(bytes),
+        }
     }
 
     /// Reads whole batches from `offset` on.
@@ -329,11 +339,27 @@ impl Partition {
         fetch_offset: i64,
     ) -> Result<Option<(i32, i64)>, ReadRefused> {
         let log = self.log().map_err(ReadRefused::plain)?;
-        let Some((epoch, end_offset)) = log.end_offset_for_epoch(last_fetched_epoch) else {
+        let Some((epoch, end_offset)) = self.end_offset_for_epoch(last_fetched_epoch, &log) else {
             return Err(ReadRefused::plain(ErrorCode::OffsetOutOfRange));
         };
         let diverges = epoch < last_fetched_epoch || end_offset < fetch_offset;
         Ok(diverges.then_some((epoch, end_offset)))
+    }
+
+    /// The largest epoch up to `requested` that this leader knows, and where it ends; none when nothing can be said about it.
+    ///
+    /// A log knows the epochs that something was written under. Kafka also notes the leader's own, from the end of the log on
+    /// (`Partition.makeLeader`): until something is written, all earlier ones end there.
+    pub fn end_offset_for_epoch(&self, requested: i32, log: &PartitionLog) -> Option<(i32, i64)> {
+        let leader_epoch = self.leader_epoch();
+        if requested == leader_epoch {
+            return Some((requested, log.log_end_offset()));
+        }
+        let before_all = || {
+            let floor = log.latest_epoch().unwrap_or(requested);
+            (0..leader_epoch).contains(&requested).then(|| (floor, log.log_end_offset()))
+        };
+        log.end_offset_for_epoch(requested).or_else(before_all)
     }
 
     /// The high watermark, or -1 without a log.
@@ -350,6 +376,12 @@ impl Partition {
     pub fn log_start_offset(&self) -> i64 {
         self.log.load().as_ref().map_or(-1, |log| log.log_start_offset())
     }
+}
+
+/// Where an open transaction holds back readers who ask for what is committed, if one does.
+fn held_at(log: &PartitionLog) -> Option<i64> {
+    let stable = log.last_stable_offset();
+    (stable < log.high_watermark()).then_some(stable)
 }
 
 fn refused(why: AppendError, log: &PartitionLog) -> AppendRefused {

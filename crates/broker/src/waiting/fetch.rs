@@ -25,7 +25,7 @@ impl FetchWaiter {
     }
 
     /// `bytes` more can be read.
-    fn add(&self, bytes: i64) {
+    pub fn add(&self, bytes: i64) {
         if self.missing.fetch_sub(bytes, Ordering::AcqRel) <= bytes {
             self.notify.notify_one();
         }

@@ -121,15 +121,7 @@ impl Controller {
     }
 
     fn preprocess_resource<R: AlteredResource>(&self, altered: &R) -> Result<(), ApiError> {
-        let mut seen = BTreeSet::new();
-        if !altered.keys().into_iter().all(|key| seen.insert(key)) {
-            return Err(ApiError::invalid_request("Error due to duplicate config keys"));
-        }
-        let without_value = altered.keys_without_value();
-        if !without_value.is_empty() {
-            let names = without_value.join(", ");
-            return Err(ApiError::invalid_request(format!("Null value not supported for : {names}")));
-        }
+        check_keys(altered)?;
         let resource = altered.resource();
         match resource.resource_type {
             ConfigResourceType::Topic | ConfigResourceType::ClientMetrics | ConfigResourceType::Group => {
@@ -195,6 +187,29 @@ impl Controller {
         configs.insert(key.clone(), joined.into());
         Ok(())
     }
+}
+
+/// What a broker asks of each resource of IncrementalAlterConfigs before anything else: no key twice, and a value wherever one is set.
+///
+/// # Errors
+/// INVALID_REQUEST
+pub fn check_altered_keys(
+    resource: &incremental_alter_configs_request::AlterConfigsResource,
+) -> Result<(), ApiError> {
+    check_keys(resource)
+}
+
+fn check_keys<R: AlteredResource>(altered: &R) -> Result<(), ApiError> {
+    let mut seen = BTreeSet::new();
+    if !altered.keys().into_iter().all(|key| seen.insert(key)) {
+        return Err(ApiError::invalid_request("Error due to duplicate config keys"));
+    }
+    let without_value = altered.keys_without_value();
+    if !without_value.is_empty() {
+        let names = without_value.join(", ");
+        return Err(ApiError::invalid_request(format!("Null value not supported for : {names}")));
+    }
+    Ok(())
 }
 
 /// What the controller's own listener refuses (`ControllerApis`).

@@ -31,4 +31,4 @@ mod update_features;
 
 pub use allocate_producer_ids::PRODUCER_ID_BLOCK_SIZE;
 pub use alter_user_scram_credentials::ScramKeys;
-pub use config_preprocess::Preprocessed;
+pub use config_preprocess::{Preprocessed, check_altered_keys};
