@@ -1,7 +1,8 @@
 //! Asking key distribution centres over TCP (RFC 4120 section 7.2.2): each of a realm's until one answers, beginning with the one that
-//! answered last.
+//! answered last. A realm that the configuration names no centres of is looked up in DNS.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::NoTicket;
+use super::dns::{self, NameServers, RESOLV_CONF};
 
 /// For a centre to be reached and to answer. Java waits 30 s, which is all of a login's time.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,11 +29,14 @@ pub(super) struct Centres {
     /// Which one of a realm answered last.
     preferred: AtomicUsize,
     pub(super) timeout: Duration,
+    /// Who is asked for centres that the configuration does not name.
+    pub(super) name_servers: PathBuf,
 }
 
 impl Centres {
     pub(super) fn new(conf: Krb5Conf, conf_path: String) -> Self {
-        Self { conf, conf_path, preferred: AtomicUsize::new(0), timeout: TIMEOUT }
+        let name_servers = PathBuf::from(RESOLV_CONF);
+        Self { conf, conf_path, preferred: AtomicUsize::new(0), timeout: TIMEOUT, name_servers }
     }
 
     #[cfg(test)]
@@ -48,13 +53,14 @@ impl Centres {
     /// # Errors
     /// When none is known, or none answers.
     pub(super) async fn ask(&self, realm: &str, message: &[u8]) -> Result<Vec<u8>, NoTicket> {
-        let addresses = self.conf.centres(realm);
-        if addresses.is_empty() {
-            return Err(NoTicket::Refused(format!(
-                "no key distribution centre of the realm {realm} is known: name it as kdc under [realms] in {}; DNS is not asked",
-                self.conf_path
-            )));
-        }
+        let named = self.conf.centres(realm);
+        let looked_up;
+        let addresses = if named.is_empty() {
+            looked_up = self.look_up(realm).await?;
+            &looked_up
+        } else {
+            named
+        };
         let first = self.preferred.load(Ordering::Relaxed) % addresses.len();
         let mut whys = Vec::new();
         for (at, address) in addresses.iter().enumerate().cycle().skip(first).take(addresses.len()) {
@@ -76,6 +82,27 @@ impl Centres {
             whys.join("; "),
             self.conf_path
         )))
+    }
+
+    /// What DNS has of a realm's centres.
+    async fn look_up(&self, realm: &str) -> Result<Vec<KdcAddress>, NoTicket> {
+        let unknown = |why: String| {
+            format!(
+                "no key distribution centre of the realm {realm} is known: name it as kdc under [realms] in {}; {why}",
+                self.conf_path
+            )
+        };
+        if !self.conf.dns_lookup_kdc {
+            return Err(NoTicket::Refused(unknown("DNS is not asked (dns_lookup_kdc = false)".to_owned())));
+        }
+        let servers = NameServers::read(&self.name_servers).await;
+        match servers.centres(realm).await {
+            Ok(found) if found.is_empty() => {
+                Err(NoTicket::Refused(unknown(format!("DNS knows no {}", dns::name(realm)))))
+            }
+            Ok(found) => Ok(found),
+            Err(why) => Err(NoTicket::Failed(unknown(format!("DNS: {why}")))),
+        }
     }
 }
 

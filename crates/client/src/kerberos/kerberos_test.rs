@@ -142,11 +142,27 @@ async fn what_centres_do_wrong_is_told() {
     check(vec![centre(vec![0x7f, 0xff, 0xff, 0xff]).await], "announces an answer of 2147483647 bytes").await;
     check(vec![centre(vec![0, 0, 0, 9, 1]).await], "eof").await;
     check(vec![centre(with_len(&error(29))).await, closed_port().await], "it can't be asked now; 127").await;
-    let why = centres(&[]).ask("R", b"").await.expect_err("no centre");
+    let alone = Krb5Conf::parse("[libdefaults]\ndns_lookup_kdc = false");
+    let why = Centres::new(alone, "/etc/krb5.conf".to_owned()).ask("R", b"").await.expect_err("no centre");
     assert!(
-        matches!(&why, NoTicket::Refused(text) if text.contains("kdc under [realms] in /etc/krb5.conf")),
+        matches!(&why, NoTicket::Refused(text) if text.contains("kdc under [realms] in /etc/krb5.conf; DNS is not asked")),
         "{why}"
     );
+}
+
+#[tokio::test]
+async fn realms_without_a_centre_are_looked_up() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let servers = dir.path().join("resolv.conf");
+    let nobody = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let address = nobody.local_addr().expect("an address");
+    std::fs::write(&servers, format!("nameserver {address}\n")).expect("a file");
+    drop(nobody);
+    let mut all = centres(&[]);
+    all.name_servers = servers;
+    let why = all.ask("R", b"").await.expect_err("no server");
+    assert!(matches!(&why, NoTicket::Failed(text) if text.contains(&address.to_string())), "{why}");
+    assert!(why.to_string().contains("realm R") && why.to_string().contains("/etc/krb5.conf"), "{why}");
 }
 
 #[tokio::test]

@@ -73,14 +73,7 @@ impl KerberosLogin {
             return Ok((ticket.clone(), now_ms));
         }
         let conf = self.centres.conf();
-        let service = ServiceTicket::new(
-            granting,
-            &self.settings.service_name,
-            host,
-            conf.realm_of(host),
-            Wishes::new(conf),
-            secret()?,
-        )?;
+        let service = ServiceTicket::new(granting, &self.settings.service_name, host, conf, secret()?)?;
         let ticket = self.talk_for_ticket(service).await?;
         if kept.services.len() >= SERVICES_MAX {
             kept.services.clear();

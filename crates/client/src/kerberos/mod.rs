@@ -5,9 +5,11 @@
 //! | [`login`] | [`KerberosLogin`]: the ticket to show now, renewed before it ends |
 //! | [`settings`] | what a configuration and its environment ask for |
 //! | [`centres`] | key distribution centres, asked over TCP |
+//! | [`dns`] | where a realm has its centres, asked of name servers |
 //! | [`files`] | keytabs and caches of tickets |
 
 mod centres;
+mod dns;
 mod files;
 mod login;
 mod settings;

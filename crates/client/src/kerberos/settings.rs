@@ -100,12 +100,6 @@ fn krb5_conf(variable: &impl Fn(&str) -> Option<String>) -> (Krb5Conf, String) {
         tracing::info!(path, why, "there is no krb5.conf");
     }
     found.complaints.iter().for_each(|complaint| tracing::warn!("{complaint}"));
-    if found.conf.has_capaths {
-        tracing::warn!(
-            path,
-            "[capaths] is not followed: brokers of other realms are found by the referrals of the client's own centre"
-        );
-    }
     (found.conf, path)
 }
 

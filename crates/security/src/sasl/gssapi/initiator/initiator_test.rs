@@ -70,7 +70,8 @@ fn talk(ticket: &mut ServiceTicket, kdcs: &mut [&mut SmallKdc]) -> Result<Creden
 }
 
 fn service_ticket(kdc: &mut SmallKdc, granting: Credential, host: &str) -> Result<Credential, Failure> {
-    let mut ticket = ServiceTicket::new(granting, "kafka", host, None, wishes(), "random 2".to_owned())?;
+    let mut ticket =
+        ServiceTicket::new(granting, "kafka", host, &Krb5Conf::default(), "random 2".to_owned())?;
     talk(&mut ticket, &mut [kdc])
 }
 
@@ -188,6 +189,45 @@ fn tickets_are_renewed() {
     assert_ne!(renewed.session_key, granting.session_key);
 }
 
+/// A configuration that says which realm the host `far` is of, and over which realms one gets there from R.
+fn far_in(realm: Option<&str>, way: &str) -> Krb5Conf {
+    let realm = realm.unwrap_or_default();
+    let domains = if realm.is_empty() { String::new() } else { format!("far = {realm}\nnowhere = {realm}") };
+    Krb5Conf::parse(&format!("[domain_realm]\n{domains}\n[capaths]\nR = {{\n{realm} = {way}\n}}"))
+}
+
+#[test]
+fn ways_over_realms_that_the_configuration_names() {
+    let enctype = Enctype::Aes256Sha1;
+    let keytab = keytab("alice@R", &key(enctype, 5));
+    let ask = |way: &str| {
+        let mut ours = kdc(enctype);
+        let mut near = SmallKdc::new("M", &[], NOW_S);
+        let mut nearer = SmallKdc::new("N", &[], NOW_S);
+        let mut theirs = SmallKdc::new("S", &[("kafka/far", &key(enctype, 42))], NOW_S);
+        // R knows M only, M knows N, and N knows S.
+        let between = [(&mut ours, "krbtgt/M@R", 71), (&mut nearer, "krbtgt/S@N", 73)];
+        between.into_iter().for_each(|(kdc, name, fill)| {
+            kdc.keys.insert(name.to_owned(), key(enctype, fill));
+        });
+        near.keys.insert("krbtgt/M@R".to_owned(), key(enctype, 71));
+        near.keys.insert("krbtgt/N@M".to_owned(), key(enctype, 72));
+        nearer.keys.insert("krbtgt/N@M".to_owned(), key(enctype, 72));
+        theirs.keys.insert("krbtgt/S@N".to_owned(), key(enctype, 73));
+        let granting = first_ticket(&mut ours, &keytab, wishes()).expect("a ticket");
+        let conf = far_in(Some("S"), way);
+        let mut ticket =
+            ServiceTicket::new(granting, "kafka", "far", &conf, "r".to_owned()).expect("a question");
+        talk(&mut ticket, &mut [&mut ours, &mut near, &mut nearer, &mut theirs])
+            .map(|it| it.service.to_string())
+    };
+    assert_eq!(ask("M N"), Ok("kafka/far@S".to_owned()));
+    let direct = ask(".").expect_err("R does not know S").to_string();
+    assert!(direct.contains("krbtgt/S@R"), "{direct}");
+    let short = ask("M").expect_err("M does not know S").to_string();
+    assert!(short.contains("krbtgt/S@M"), "{short}");
+}
+
 #[test]
 fn services_of_other_realms() {
     let enctype = Enctype::Aes256Sha1;
@@ -207,8 +247,8 @@ fn services_of_other_realms() {
         (ours.refers_to, theirs.refers_to) = (refers_to.map(str::to_owned), back.map(str::to_owned));
         let granting = first_ticket(&mut ours, &keytab, wishes()).expect("a ticket");
         let host = if back.is_some() { "nowhere" } else { "far" };
-        let mut ticket =
-            ServiceTicket::new(granting, "kafka", host, realm, wishes(), "r".to_owned()).expect("a question");
+        let mut ticket = ServiceTicket::new(granting, "kafka", host, &far_in(realm, ""), "r".to_owned())
+            .expect("a question");
         talk(&mut ticket, &mut [&mut ours, &mut theirs]).map(|it| it.service.to_string())
     };
     assert_eq!(ask(Some("S"), None, None), Ok("kafka/far@S".to_owned()), "the configuration knows it");
@@ -322,8 +362,8 @@ proptest! {
         let keytab = keytab("alice@R", &key(enctype, 5));
         let granting = first_ticket(&mut kdc, &keytab, wishes()).expect("a ticket");
         let mut login = Authentication::new(name("alice@R"), &keytab, wishes(), "a".to_owned()).expect("a login");
-        let mut ticket =
-            ServiceTicket::new(granting, "kafka", "host", None, wishes(), "b".to_owned()).expect("a question");
+        let mut ticket = ServiceTicket::new(granting, "kafka", "host", &Krb5Conf::default(), "b".to_owned())
+            .expect("a question");
         let begun = if is_first { login.begin(NOW_MS) } else { ticket.begin(NOW_MS) };
         let Ok(Next::Ask { message, .. }) = begun else { panic!("a question") };
         let good = kdc.answer(&message);

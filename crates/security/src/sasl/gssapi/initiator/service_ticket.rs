@@ -10,6 +10,7 @@ use super::kdc_request::{self, Body};
 use super::{Next, Wishes};
 use crate::sasl::gssapi::crypto::usage;
 use crate::sasl::gssapi::draw;
+use crate::sasl::gssapi::krb5_conf::Krb5Conf;
 use crate::sasl::gssapi::messages::PrincipalName;
 
 /// Realms on the way to a service's.
@@ -22,6 +23,8 @@ pub struct ServiceTicket {
     service: PrincipalName,
     is_realm_named: bool,
     is_renewal: bool,
+    /// The realms from the client's to the service's, where a configuration names them.
+    way: Vec<String>,
     /// What is shown.
     shown: Credential,
     /// What was asked for.
@@ -33,8 +36,8 @@ pub struct ServiceTicket {
 }
 
 impl ServiceTicket {
-    /// A ticket for a service, such as `kafka` on a host. `realm` is the host's, if that is known. `random` is a text that nobody can
-    /// guess, used once.
+    /// A ticket for a service, such as `kafka` on a host, whose realm and the way there the configuration may name. `random` is a text
+    /// that nobody can guess, used once.
     ///
     /// # Errors
     /// When the ticket that is to be shown is none for asking for others.
@@ -42,14 +45,17 @@ impl ServiceTicket {
         granting: Credential,
         service: &str,
         host: &str,
-        realm: Option<&str>,
-        wishes: Wishes,
+        conf: &Krb5Conf,
         random: String,
     ) -> Result<Self, Failure> {
         let own = granting.granted_realm().ok_or(NOT_GRANTING)?.to_owned();
+        let realm = conf.realm_of(host);
         let components = vec![service.to_owned(), host.to_ascii_lowercase()];
         let service = PrincipalName { components, realm: realm.unwrap_or(&own).to_owned() };
-        Ok(Self::of(granting, service, realm.is_some(), false, wishes, random))
+        let between = conf.way(&own, &service.realm).to_vec();
+        let way = [vec![own], between].concat();
+        let ticket = Self::of(granting, service, realm.is_some(), false, Wishes::new(conf), random);
+        Ok(Self { way, ..ticket })
     }
 
     /// The same ticket for longer. `random` is a text that nobody can guess, used once.
@@ -72,7 +78,18 @@ impl ServiceTicket {
     ) -> Self {
         let asked = service.clone();
         let random = Random(random);
-        Self { service, is_realm_named, is_renewal, shown, asked, wishes, random, nonce: 0, asked_realms: 0 }
+        Self {
+            service,
+            is_realm_named,
+            is_renewal,
+            way: Vec::new(),
+            shown,
+            asked,
+            wishes,
+            random,
+            nonce: 0,
+            asked_realms: 0,
+        }
     }
 
     /// The first question.
@@ -86,7 +103,7 @@ impl ServiceTicket {
         };
         self.asked = match self.service.realm == realm {
             true => self.service.clone(),
-            false => ticket_granting_service(&self.service.realm, &realm),
+            false => ticket_granting_service(self.realm_after(&realm), &realm),
         };
         self.asked_realms += 1;
         let random = format!("{} {}", self.random.0, self.asked_realms);
@@ -106,6 +123,12 @@ impl ServiceTicket {
         };
         let message = kdc_request::tgs_req(&body, &self.shown, now_ms, &random).ok_or(Failure::Key)?;
         Ok(Next::Ask { realm, message })
+    }
+
+    /// The next realm on the way to the service's.
+    fn realm_after(&self, realm: &str) -> &str {
+        let mut way = self.way.iter().skip_while(|it| *it != realm);
+        way.nth(1).unwrap_or(&self.service.realm)
     }
 
     /// Takes an answer.

@@ -1,5 +1,5 @@
 //! What brokers and clients need of `krb5.conf`: the default realm, how far clocks may differ, and for clients where realms have their
-//! key distribution centres, which realm a host belongs to, and how long tickets shall last.
+//! key distribution centres, which realm a host belongs to, over which realms others are reached, and how long tickets shall last.
 //!
 //! ```text
 //! [libdefaults]
@@ -13,10 +13,13 @@
 //!   }
 //! [domain_realm]
 //!   .example.org = EXAMPLE.ORG
+//! [capaths]
+//!   EXAMPLE.ORG = {
+//!     FAR.ORG = MIDDLE.ORG
+//!   }
 //! ```
 //!
-//! `include` and `includedir` are followed ([`reading`]). `[capaths]` is noticed only: centres are followed from realm to realm by their referrals. No
-//! DNS is asked for centres.
+//! `include` and `includedir` are followed ([`reading`]).
 
 mod reading;
 
@@ -32,6 +35,8 @@ const CLOCK_SKEW_S: i64 = 300;
 const PORT: u16 = 88;
 /// More centres of one realm are not asked.
 const CENTRES_MAX: usize = 16;
+/// More realms on a way are not read.
+const WAY_MAX: usize = 8;
 /// The longest time that is read.
 const SECONDS_MAX: i64 = 10 * 365 * 86_400;
 
@@ -48,12 +53,14 @@ pub struct Krb5Conf {
     pub ticket_lifetime_s: Option<i64>,
     /// `renew_lifetime` in seconds: tickets that can be renewed for so long are asked for.
     pub renew_lifetime_s: Option<i64>,
-    /// Whether `[capaths]` has entries, which are not followed.
-    pub has_capaths: bool,
+    /// `dns_lookup_kdc`: whether DNS is asked for centres of realms that the file names none of.
+    pub dns_lookup_kdc: bool,
     /// `kdc` of each of the `[realms]`, in their order.
     realms: BTreeMap<String, Vec<KdcAddress>>,
     /// `[domain_realm]`: hosts, and domains with a dot in front, in lower case.
     domains: BTreeMap<String, String>,
+    /// `[capaths]`: by the client's realm and the service's, the realms in between, in the order of the way there.
+    ways: BTreeMap<(String, String), Vec<String>>,
 }
 
 /// Where a key distribution centre listens.
@@ -73,9 +80,10 @@ impl Default for Krb5Conf {
             enctypes: Enctype::PREFERRED.to_vec(),
             ticket_lifetime_s: None,
             renew_lifetime_s: None,
-            has_capaths: false,
+            dns_lookup_kdc: true,
             realms: BTreeMap::new(),
             domains: BTreeMap::new(),
+            ways: BTreeMap::new(),
         }
     }
 }
@@ -88,6 +96,7 @@ impl Krb5Conf {
         self.clock_skew_s = time("clockskew").filter(|skew| *skew <= 86_400).unwrap_or(CLOCK_SKEW_S);
         self.ticket_lifetime_s = time("ticket_lifetime").filter(|lifetime| *lifetime > 0);
         self.renew_lifetime_s = time("renew_lifetime").filter(|lifetime| *lifetime > 0);
+        self.dns_lookup_kdc = value("dns_lookup_kdc").is_none_or(|word| !is_no(word));
         if let Some(words) = value("default_tkt_enctypes").or_else(|| value("permitted_enctypes")) {
             self.enctypes.clear();
             for kind in words.split([' ', ',', '\t']).flat_map(Enctype::named) {
@@ -109,6 +118,21 @@ impl Krb5Conf {
     /// The centres of a realm; none where the file does not name them.
     pub fn centres(&self, realm: &str) -> &[KdcAddress] {
         self.realms.get(realm).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// More realms on the way from a client's realm to a service's; `.` says that there are none.
+    fn add_way(&mut self, client: &str, service: &str, text: &str) {
+        let way = self.ways.entry((client.to_owned(), service.to_owned())).or_default();
+        let found = text.split([' ', ',', '\t']).filter(|realm| !realm.is_empty() && *realm != ".");
+        way.extend(found.map(str::to_owned));
+        way.truncate(WAY_MAX);
+    }
+
+    /// The realms between a client's and a service's, in the order of the way there; none where the file does not say, or says that
+    /// there are none.
+    pub fn way(&self, client: &str, service: &str) -> &[String] {
+        let way = self.ways.get(&(client.to_owned(), service.to_owned()));
+        way.map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The realm of a host: its own entry, else the one of the nearest domain that has one.
@@ -159,6 +183,11 @@ impl std::fmt::Display for KdcAddress {
             write!(f, "{}:{}", self.host, self.port)
         }
     }
+}
+
+/// As MIT's library reads a word that stands for no.
+fn is_no(word: &str) -> bool {
+    ["n", "no", "f", "false", "nil", "0", "off"].iter().any(|no| word.eq_ignore_ascii_case(no))
 }
 
 /// `300`, `300s`, `5m`, `1h`, `1d`, `1d12h`, `10:30` (hours and minutes), `10:30:00`.
@@ -241,6 +270,36 @@ mod tests {
         check("a.b", None);
         check("localhost", None);
         check("", None);
+    }
+
+    #[test]
+    fn ways_between_realms() {
+        let text = "[capaths]
+            A = {
+                D = B
+                D = C
+                E = B, C\tB
+                B = .
+            }
+            D = {
+                A = C
+            }
+            [libdefaults]
+            dns_lookup_kdc = False";
+        let conf = Krb5Conf::parse(text);
+        let check = |client: &str, service: &str, expect: &[&str]| {
+            assert_eq!(conf.way(client, service), expect, "{client} {service}");
+        };
+        check("A", "D", &["B", "C"]);
+        check("A", "E", &["B", "C", "B"]);
+        check("A", "B", &[]);
+        check("D", "A", &["C"]);
+        check("D", "B", &[]);
+        let long = Krb5Conf::parse(&format!("[capaths]\nA = {{\nB = {}\n}}", "X ".repeat(100)));
+        assert_eq!(long.way("A", "B").len(), WAY_MAX);
+        assert!(
+            !conf.dns_lookup_kdc && Krb5Conf::parse("[libdefaults]\ndns_lookup_kdc = yes").dns_lookup_kdc
+        );
     }
 
     #[test]

@@ -179,7 +179,6 @@ impl<'a> Reading<'a> {
         let Some((key, value)) = line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
             return;
         };
-        self.conf.has_capaths |= place.section == "capaths";
         if value.starts_with('{') {
             place.realm = if place.depth == 0 { key } else { place.realm };
             place.depth += usize::from(!value.ends_with('}'));
@@ -191,6 +190,7 @@ impl<'a> Reading<'a> {
                 self.defaults.entry(key.to_owned()).or_insert_with(|| value.to_owned());
             }
             ("realms", 1) if key == "kdc" => self.conf.add_centres(place.realm, value),
+            ("capaths", 1) => self.conf.add_way(place.realm, key, value),
             ("domain_realm", 0) => {
                 self.conf.domains.entry(key.to_ascii_lowercase()).or_insert_with(|| value.to_owned());
             }
@@ -315,11 +315,5 @@ mod tests {
         let named = [("java.security.krb5.realm", "R"), ("java.security.krb5.kdc", "a:b")];
         check(&named, None, "/etc/krb5.conf", "R");
         assert_eq!(files.find(&named, None).conf.centres("R").len(), 2);
-    }
-
-    #[test]
-    fn paths_between_realms_are_noticed() {
-        assert!(Krb5Conf::parse("[capaths]\nA = {\n B = .\n}").has_capaths);
-        assert!(!Krb5Conf::parse("[capaths]\n[libdefaults]\ndefault_realm = A").has_capaths);
     }
 }
