@@ -11,9 +11,9 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use ottla_protocol::records::{BatchBuilder, BatchOptions};
 
-use super::Moved;
 use super::batch::{acknowledged, now_ms, produce_frame};
 use super::fetch::Consumer;
+use super::{Moved, on_time};
 use crate::histogram::Histogram;
 use crate::topic::TIMEOUT;
 use crate::wire::{Connection, set_correlation_id};
@@ -42,9 +42,10 @@ impl FixedRate {
         // The first tick comes when all are ready.
         let began = Instant::now() + Duration::from_millis(20);
         let took = thread::scope(|scope| {
-            let consumed = scope.spawn(move || consume(&mut consumer, began, records));
-            let acknowledged = scope.spawn(move || receive(receiver, ticks));
-            self.send(sender, topic, began, ticks)?;
+            let consumed = scope.spawn(on_time(move || consume(&mut consumer, began, records)));
+            let acknowledged = scope.spawn(on_time(move || receive(receiver, ticks)));
+            let sent = scope.spawn(on_time(move || self.send(sender, topic, began, ticks)));
+            sent.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
             acknowledged.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
             consumed.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
         })?;

@@ -22,6 +22,9 @@ const TOPICS_PER_CREATION: usize = 500;
 /// Requests under way at once.
 const IN_FLIGHT: u64 = 5;
 
+/// Until a broker knows that it leads all of them. Apache Kafka makes ten thousand logs after it has said that the topics are there.
+const SETTLED_WITHIN: Duration = Duration::from_secs(300);
+
 /// Requests that together write to each topic once.
 pub struct ManyTopics {
     frames: Vec<Vec<u8>>,
@@ -71,7 +74,7 @@ impl ManyTopics {
     pub fn settle(&mut self, door: &Door) -> Result<()> {
         let began = Instant::now();
         while let Err(why) = self.round(door) {
-            ensure!(began.elapsed() < TIMEOUT, "{why:#}");
+            ensure!(began.elapsed() < SETTLED_WITHIN, "{why:#}");
             thread::sleep(Duration::from_millis(50));
         }
         Ok(())

@@ -28,6 +28,15 @@ pub mod steady;
 pub mod swarm;
 pub mod transactions;
 
+/// The work of a thread that measures latencies: it is run as soon as the scheduler can, so that the thread's own wait for a processor
+/// beside other load is not told as the broker's.
+pub fn on_time<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    || {
+        ottla_net::time_slice::ask_for_a_short_one();
+        work()
+    }
+}
+
 /// What a load moved.
 #[derive(Clone, Copy, Default)]
 pub struct Moved {

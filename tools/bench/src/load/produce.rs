@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::Moved;
 use super::batch::{BatchKind, acknowledged, produce_frame};
+use super::{Moved, on_time};
 use crate::histogram::Histogram;
 use crate::secure::Door;
 use crate::topic::{self, Setting, TIMEOUT};
@@ -97,6 +97,19 @@ impl Produce {
     pub fn latencies(
         self,
         door: impl Into<Door>,
+        topic: &str,
+        time: Duration,
+        every: Duration,
+    ) -> Result<(Moved, Histogram)> {
+        let door = door.into();
+        let measured = || self.one_at_a_time(door, topic, time, every);
+        thread::scope(|scope| scope.spawn(on_time(measured)).join())
+            .map_err(|_| anyhow::anyhow!("a thread panicked"))?
+    }
+
+    fn one_at_a_time(
+        self,
+        door: Door,
         topic: &str,
         time: Duration,
         every: Duration,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use ottla_protocol::messages::ApiVersionsRequest;
 
-use super::Moved;
+use super::{Moved, on_time};
 use crate::histogram::Histogram;
 use crate::secure::Door;
 use crate::topic::TIMEOUT;
@@ -89,7 +89,8 @@ pub fn paced(port: u16, each_second: u32, time: Duration) -> Result<(Moved, Hist
         Ok(took)
     };
     let took = thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS as u32).map(|client| scope.spawn(move || one(client))).collect();
+        let clients: Vec<_> =
+            (0..CLIENTS as u32).map(|client| scope.spawn(on_time(move || one(client)))).collect();
         let mut all = Histogram::default();
         for client in clients {
             all.merge(&client.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??);
