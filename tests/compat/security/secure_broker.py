@@ -126,7 +126,7 @@ class Secured:
         self.file = ctx.work / "security.properties"
         lines = {f"listener.{n}": f"{HOST}:{p}" for n, p in self.ports.items()}
         lines |= {f"file.{f.name}": str(f) for f in sorted(self.files.folder.iterdir())}
-        lines |= {"mechanisms": ",".join(self.mechanisms), "tokens": str(self.tokens).lower(), "issuer": issuer.url, "apis": ",".join(map(str, sorted(self.apis)))}
+        lines |= {"product": ctx.against, "mechanisms": ",".join(self.mechanisms), "tokens": str(self.tokens).lower(), "issuer": issuer.url, "apis": ",".join(map(str, sorted(self.apis)))}
         self.file.write_text("".join(f"{k}={v}\n" for k, v in lines.items()))
 
     @property

@@ -1,7 +1,8 @@
 """Tools against a secured broker, over SASL_SSL with --command-config: Apache Kafka's, and `ottla`'s as soon as they can.
 
 A step is a tool, its arguments, its exit code and what its output must hold (a regular expression). {S} stands for the address and the super
-user's file, {W} for those of `worker`, {L} of `limited`, {X} of `worker` with a wrong password.
+user's file, {W} for those of `worker`, {L} of `limited`, {X} of `worker` with a wrong password, {B} of `worker` with tokens that the tool asks the
+issuer for, {F} of one whose tokens are signed by another key, {N} of one whom the issuer does not know.
 `--only kafka` and `--only ottla` run one half.
 """
 
@@ -10,6 +11,7 @@ import shlex
 import sys
 
 from harness.broker import HOST
+from issuer import SECRET
 from secure_broker import secret
 
 ALTER_CLIENT_QUOTAS = 49
@@ -56,6 +58,12 @@ STEPS = [
     ("log-dirs", "{S} --describe", 0, r'"broker":1'),
     ("get-offsets", "{W} --topic job-tools", 0, r"job-tools:0:0"),
 ]
+BEARER = [
+    ("topics", "{B} --describe --topic job-tools", 0, r"PartitionCount: 2"),
+    ("get-offsets", "{B} --topic job-tools", 0, r"job-tools:0:0"),
+    ("topics", "{F} --list", 1, r"(?i:SaslAuthenticationException|authentication failed)"),
+    ("topics", "{N} --list", 1, r"(?i:401|invalid_client|SaslAuthenticationException|Failed to create new KafkaAdminClient)"),
+]
 TOKENS = [
     ("delegation-tokens", "{W} --create --max-life-time-period -1 --renewer-principal User:mover", 0, r"User:worker"),
     ("delegation-tokens", "{W} --describe --owner-principal User:worker", 0, r"User:worker.*User:mover"),
@@ -67,24 +75,36 @@ TOKENS = [
 ]
 
 
-def properties(s, user: str, password: str) -> str:
-    return ("security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\n"
-            f'sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="{user}" password="{password}";\n'
-            f"ssl.truststore.type=PEM\nssl.truststore.location={s.files['crt', 'ca']}\nrequest.timeout.ms=60000\ndefault.api.timeout.ms=120000\n")
+def scram(user: str, password: str) -> str:
+    return ("sasl.mechanism=SCRAM-SHA-256\n"
+            f'sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="{user}" password="{password}";\n')
+
+
+def bearer(s, client: str, secret: str = SECRET) -> str:
+    return ("sasl.mechanism=OAUTHBEARER\nsasl.login.callback.handler.class=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler\n"
+            f"sasl.oauthbearer.token.endpoint.url={s.issuer.url}/token\n"
+            f'sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId="{client}" clientSecret="{secret}";\n')
+
+
+def properties(s, login: str) -> str:
+    return (f"security.protocol=SASL_SSL\n{login}ssl.truststore.type=PEM\nssl.truststore.location={s.files['crt', 'ca']}\nrequest.timeout.ms=60000\ndefault.api.timeout.ms=120000\n")
 
 
 def run(ctx, s, r):
     tools = sys.modules["suite_tools"]
-    users = {"S": ("admin", secret("admin")), "W": ("worker", secret("worker")), "L": ("limited", secret("limited")), "X": ("worker", "wrong"), "T": ("tools", PASSWORD)}
+    users = {"S": scram("admin", secret("admin")), "W": scram("worker", secret("worker")), "L": scram("limited", secret("limited")), "X": scram("worker", "wrong"), "T": scram("tools", PASSWORD)}
+    users |= {"B": bearer(s, "worker"), "F": bearer(s, "forged"), "N": bearer(s, "worker", "wrong")}
+    # Neither product asks an address for tokens that is not allowed.
+    allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={s.issuer.url}/token"
     at = f"{HOST}:{s.ports['SASLTLS']}"
     words = {}
-    for letter, (user, password) in users.items():
+    for letter, login in users.items():
         f = ctx.work / f"{letter}.properties"
-        f.write_text(properties(s, user, password))
+        f.write_text(properties(s, login))
         words["{" + letter + "}"] = f"--bootstrap-server {at} --command-config {f}"
     only = ctx.options.only or ""
     if not only.startswith("ottla"):
-        driver = tools.Driver(ctx.work)
+        driver = tools.Driver(ctx.work, allowed)
         try:
             steps(s, r, "kafka", words, lambda tool, arguments: driver.ask([tools.CLASSES[tool], *arguments]))
         finally:
@@ -100,7 +120,7 @@ def run(ctx, s, r):
     if code != 0 and "clients speak neither TLS nor SASL" in out + err:
         r.skip("ottla", "the tools of this build speak PLAINTEXT only")
         return
-    steps(s, r, "ottla", words, lambda tool, arguments: tools.ours(ottla, tool, arguments))
+    steps(s, r, "ottla", words, lambda tool, arguments: tools.ours(ottla, tool, arguments, KAFKA_OPTS=allowed))
 
 
 def steps(s, r, whose: str, words: dict, ask):
@@ -108,7 +128,7 @@ def steps(s, r, whose: str, words: dict, ask):
     if not s.tokens:
         r.skip(f"{whose}.delegation-tokens", "the broker has no delegation tokens")
     words = dict(words)
-    for number, (tool, arguments, code, holds) in enumerate(STEPS + (TOKENS if s.tokens else [])):
+    for number, (tool, arguments, code, holds) in enumerate(STEPS + (BEARER if "OAUTHBEARER" in s.mechanisms else []) + (TOKENS if s.tokens else [])):
         name = f"{whose}.{number}-{tool}"
         if ALTER_CLIENT_QUOTAS not in s.apis and re.search(r"_rate|request_percentage", arguments + holds):
             r.skip(name, "the broker has no quotas")

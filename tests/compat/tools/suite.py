@@ -82,10 +82,10 @@ class Side:
 class Driver:
     """Kafka's tools in a JVM that stays; a tool may end it, then it is started anew."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *options: str):
         self.folder, self.process = folder, None
         classes = kafka_dist.compile_java("tools", paths.COMPAT / "tools" / "java")
-        self.argv = kafka_dist.java("-cp", f"{classes}:{kafka_dist.jars('kafka')}", "ToolDriver", level="OFF")
+        self.argv = kafka_dist.java(*options, "-cp", f"{classes}:{kafka_dist.jars('kafka')}", "ToolDriver", level="OFF")
 
     def send(self, words: list):
         if self.process is None or self.process.poll() is not None:
@@ -115,9 +115,9 @@ class Driver:
             self.process.wait()
 
 
-def ours(ottla: Path, tool: str, arguments: list) -> tuple:
+def ours(ottla: Path, tool: str, arguments: list, **environment: str) -> tuple:
     try:
-        p = subprocess.run([str(ottla), tool, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=TOOL_S, env={**os.environ, "OTTLA_LOG": "off"})
+        p = subprocess.run([str(ottla), tool, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=TOOL_S, env={**os.environ, "OTTLA_LOG": "off", **environment})
     except subprocess.TimeoutExpired:
         return (f"no end within {TOOL_S} s", "", "")
     return (p.returncode, p.stdout.decode(errors="replace"), p.stderr.decode(errors="replace"))

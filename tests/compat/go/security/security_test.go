@@ -300,8 +300,13 @@ func TestDenials(t *testing.T) {
 		err = groups["g"].Err
 	}
 	is("describe group", err, kerr.GroupAuthorizationFailed)
-	_, err = adm.DescribeUserSCRAMs(ctx)
+	_, err = adm.DescribeUserSCRAMs(ctx, "limited")
 	is("describe SCRAM", err, kerr.ClusterAuthorizationFailed)
+	// Apache Kafka 4.3.1 never answers this one: making the refusal, it goes through the users that are not named.
+	if world["product"] != "kafka" {
+		_, err = adm.DescribeUserSCRAMs(ctx)
+		is("describe SCRAM of all", err, kerr.ClusterAuthorizationFailed)
+	}
 	_, err = adm.DescribeClientQuotas(ctx, false, nil)
 	is("describe quotas", err, kerr.ClusterAuthorizationFailed)
 	is("produce", client(t, append(opts, kgo.DefaultProduceTopic(name))...).ProduceSync(ctx, kgo.StringRecord("v")).FirstErr(), kerr.TopicAuthorizationFailed)
