@@ -283,7 +283,9 @@ impl ShareConsumer {
         if self.in_flight.is_empty() && !self.in_flight.has_renewals() {
             error = self.fill();
         }
-        let gaps = if self.in_flight.is_empty() { self.in_flight.take() } else { Taken::new() };
+        // After an error the application has its say first, even if nothing could be read.
+        let only_gaps = error.is_none() && self.in_flight.is_empty();
+        let gaps = if only_gaps { self.in_flight.take() } else { Taken::new() };
         if std::mem::take(wants_fetch) && self.in_flight.is_empty() && error.is_none() {
             self.requests.fetch(acks);
         } else {
