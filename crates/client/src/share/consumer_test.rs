@@ -1,7 +1,9 @@
 //! The share consumer as a whole, against a broker in memory.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use ottla_protocol::messages::share_fetch_response::{
@@ -12,6 +14,7 @@ use ottla_protocol::messages::*;
 use ottla_protocol::records::{BatchBuilder, BatchOptions};
 use ottla_protocol::{Records, Uuid};
 use parking_lot::Mutex;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::testing::Mock;
@@ -158,4 +161,81 @@ async fn what_cannot_be_read_is_rejected_at_the_end() {
         consumer.close(10 * SECOND).await.unwrap();
         assert_eq!(world.acknowledged(), [(7, vec![3])]);
     }
+}
+
+/// Tasks of a runtime with several threads may use it.
+#[tokio::test(start_paused = true)]
+async fn its_futures_go_from_thread_to_thread() {
+    fn is_send<F: Future + Send>(future: F) -> F {
+        future
+    }
+    let world = World::start();
+    let mut consumer = world.consumer(AcknowledgementMode::Implicit);
+    is_send(consumer.poll(Duration::ZERO)).await.unwrap();
+    is_send(consumer.commit()).await.unwrap();
+    is_send(consumer.unsubscribe()).await.unwrap();
+    is_send(consumer.close(SECOND)).await.unwrap();
+}
+
+/// Leaves of the group that the broker has seen; it gives a member no partitions, and answers that it left after a while.
+fn serve_an_idle_group(world: &World) -> Arc<Mutex<usize>> {
+    let leaves: Arc<Mutex<usize>> = Arc::default();
+    let seen = leaves.clone();
+    world.mock.on::<ShareGroupHeartbeatRequest>(move |call, request| {
+        let leaves = request.member_epoch < 0;
+        *seen.lock() += usize::from(leaves);
+        let response = ShareGroupHeartbeatResponse {
+            member_id: Some(request.member_id),
+            member_epoch: if leaves { -1 } else { 1 },
+            heartbeat_interval_ms: 1000,
+            assignment: (request.member_epoch == 0).then_some(Assignment::default()),
+            ..Default::default()
+        };
+        if leaves { call.reply_after(3 * SECOND, response) } else { call.reply(response) }
+    });
+    leaves
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unsubscribe_that_is_dropped_midway_leaves_the_group_all_the_same() {
+    let world = World::start();
+    let leaves = serve_an_idle_group(&world);
+    let mut consumer = world.consumer(AcknowledgementMode::Implicit);
+    assert_eq!(consumer.poll(SECOND).await.unwrap(), []);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(consumer.unsubscribe()).poll(&mut context).is_pending());
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(*leaves.lock(), 1);
+    let began = Instant::now();
+    consumer.unsubscribe().await.unwrap();
+    assert_eq!((*leaves.lock(), began.elapsed() > SECOND), (1, true), "the answer is waited for");
+}
+
+/// What a group gave is nothing to the next subscription, however the leaving went.
+#[tokio::test(start_paused = true)]
+async fn what_was_assigned_is_forgotten_with_the_subscription() {
+    let world = World::start();
+    world.give(7, batch(7));
+    let mut consumer = world.consumer(AcknowledgementMode::Implicit);
+    assert_eq!(consumer.poll(10 * SECOND).await.unwrap().len(), 1);
+    assert_eq!(consumer.assignment().len(), 1);
+    serve_an_idle_group(&world);
+    assert!(timeout(SECOND, consumer.unsubscribe()).await.is_err(), "it takes longer");
+    assert_eq!((consumer.assignment().len(), consumer.subscription().len()), (0, 0));
+}
+
+/// Results of a commit that nobody waits for any more are not kept.
+#[tokio::test(start_paused = true)]
+async fn commits_that_are_dropped_midway_leave_nothing_behind() {
+    let world = World::start();
+    let mut consumer = world.consumer(AcknowledgementMode::Implicit);
+    let mut context = Context::from_waker(Waker::noop());
+    for offset in 0..10 {
+        world.give(offset, batch(offset));
+        assert_eq!(consumer.poll(10 * SECOND).await.unwrap().len(), 1);
+        assert!(pin!(consumer.commit()).poll(&mut context).is_pending());
+    }
+    assert!(consumer.results_kept() <= 1);
+    consumer.close(10 * SECOND).await.unwrap();
+    assert_eq!(world.acknowledged().len(), 10);
 }
