@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ottla_protocol::{Str, TopicPartition};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::fetcher::Fetcher;
@@ -64,8 +65,9 @@ pub struct Consumer {
     pub(super) committed_retry_ms: i64,
     pub(super) next_auto_commit_ms: i64,
     pub(super) commits_under_way: usize,
-    /// Ends with the commit that was begun last.
-    pub(super) last_commit: Option<tokio::sync::oneshot::Receiver<()>>,
+    /// Closed when the commit that was begun last in the background has ended. Stays here while somebody waits: who gives
+    /// up waiting must not take it away from those who come after.
+    pub(super) last_commit: Option<watch::Receiver<()>>,
     pub(super) metadata_generation: Option<u64>,
     pub(super) is_closed: bool,
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ottla_protocol::{ErrorCode, TopicPartition};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::client::Consumer;
 use super::requests::{self, Attempts, CommitCallback, CommitPurpose, Committer, Offsets};
 use super::shared::{Shared, after, millis};
 use super::{ConsumerGroupMetadata, OffsetAndMetadata};
-use crate::Result;
 use crate::record::ConsumerRecord;
+use crate::{Error, Result};
 
 /// Commits of a consumer whose partitions no group gave out.
 struct WithoutMembership(Arc<Shared>);
@@ -50,11 +50,9 @@ impl Consumer {
         self.shared.group_id()?;
         let deadline = self.shared.api_deadline();
         let (shared, committer, asked) = (self.shared.clone(), self.committer(), offsets.clone());
-        let before = self.last_commit.take();
+        let before = self.last_commit.clone();
         let work = async move {
-            if let Some(before) = before {
-                let _ = tokio::time::timeout_at(deadline, before).await;
-            }
+            has_ended(before, deadline).await?;
             requests::commit(shared, committer, asked, deadline, Attempts::UntilDeadline).await
         };
         self.wakeup.clone().interrupts(work).await?;
@@ -131,11 +129,11 @@ impl Consumer {
     pub(super) fn spawn_commit(&mut self, offsets: Offsets, purpose: CommitPurpose, deadline: Instant) {
         let (shared, committer) = (self.shared.clone(), self.committer());
         // One behind the other: an older commit that arrives later would take the group's position back.
-        let (done, behind) = oneshot::channel::<()>();
+        let (done, behind) = watch::channel(());
         let before = self.last_commit.replace(behind);
         self.tasks.spawn(async move {
-            if let Some(before) = before {
-                let _ = before.await;
+            if let Some(mut before) = before {
+                let _ = before.changed().await;
             }
             let outcome = requests::commit_in_background(shared, committer, offsets, purpose, deadline).await;
             drop(done);
@@ -210,9 +208,7 @@ impl Consumer {
 
     /// Waits until the commits that were begun before have ended, as far as the time allows.
     pub(super) async fn commits_before(&mut self, deadline: Instant) {
-        if let Some(before) = self.last_commit.take() {
-            let _ = tokio::time::timeout_at(deadline, before).await;
-        }
+        let _ = has_ended(self.last_commit.clone(), deadline).await;
     }
 
     /// Commits what was consumed at the end, as far as the time allows.
@@ -242,6 +238,16 @@ impl Consumer {
                 Ok(None) | Err(_) => break,
             }
         }
+    }
+}
+
+/// Waits for the end of a commit in the background.
+async fn has_ended(commit: Option<watch::Receiver<()>>, deadline: Instant) -> Result<()> {
+    let Some(mut commit) = commit else { return Ok(()) };
+    match tokio::time::timeout_at(deadline, commit.changed()).await {
+        // Nothing is ever sent: the sender is gone.
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Timeout("Offsets were not committed: older commits have not ended".to_owned())),
     }
 }
 

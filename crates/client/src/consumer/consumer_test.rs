@@ -1,7 +1,9 @@
 //! The consumer as a whole, against brokers in memory.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -508,6 +510,59 @@ async fn older_commits_do_not_come_after_newer_ones() {
     consumer.commit_offsets([(tp(0), OffsetAndMetadata::new(4))].into()).await.unwrap();
     consumer.close(10 * SECOND).await.unwrap();
     assert_eq!(*sent.lock(), [1, 2, 3, 4]);
+}
+
+/// A consumer in a group that has committed 1, so that what follows goes out without a look-up before it, and begins to
+/// commit 5.
+async fn committing_five(cluster: &Cluster, edit: impl FnOnce(&mut ConsumerConfig)) -> Consumer {
+    let mut consumer = cluster.consumer(|config| {
+        config.group_id = Some("g".into());
+        edit(config);
+    });
+    consumer.assign([tp(0)]).unwrap();
+    consumer.commit_offsets([(tp(0), OffsetAndMetadata::new(1))].into()).await.unwrap();
+    consumer.commit_offsets_async([(tp(0), OffsetAndMetadata::new(5))].into(), None).unwrap();
+    consumer
+}
+
+/// The offsets of partition 0 in the order of the commits.
+fn commits_in_order(cluster: &Cluster) -> Vec<i64> {
+    let logs = cluster.logs.lock();
+    logs.commits.iter().map(|commit| commit.topics[0].partitions[0].committed_offset).collect()
+}
+
+/// A wakeup ends the waiting for an older commit, not the order.
+#[tokio::test(start_paused = true)]
+async fn commits_behind_an_interrupted_one_wait_for_the_older_ones() {
+    let cluster = Cluster::start(1);
+    let mut consumer = committing_five(&cluster, |_| {}).await;
+    consumer.wakeup_handle().wakeup();
+    let ten: Offsets = [(tp(0), OffsetAndMetadata::new(10))].into();
+    assert!(matches!(consumer.commit_offsets(ten.clone()).await, Err(Error::Wakeup)));
+    consumer.commit_offsets(ten).await.unwrap();
+    consumer.close(10 * SECOND).await.unwrap();
+    assert_eq!(commits_in_order(&cluster), [1, 5, 10]);
+    assert_eq!(cluster.logs.lock().committed[&0], 10);
+}
+
+/// Nor does a future that is dropped midway, nor one that closes.
+#[tokio::test(start_paused = true)]
+async fn commits_behind_a_dropped_one_wait_for_the_older_ones() {
+    let cluster = Cluster::start(1);
+    cluster.append(0, 10);
+    let mut consumer = committing_five(&cluster, |config| config.enable_auto_commit = true).await;
+    consumer.seek(&tp(0), 10).unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    {
+        let dropped = pin!(consumer.commit_offsets([(tp(0), OffsetAndMetadata::new(7))].into()));
+        assert!(dropped.poll(&mut context).is_pending());
+    }
+    {
+        let dropped = pin!(consumer.close_with(10 * SECOND, CloseOperation::Default));
+        assert!(dropped.poll(&mut context).is_pending());
+    }
+    consumer.close(10 * SECOND).await.unwrap();
+    assert_eq!(commits_in_order(&cluster), [1, 5, 10]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -415,3 +415,25 @@ async fn a_record_that_fails_fails_the_commit() {
     producer.abort_transaction().await.unwrap();
     producer.begin_transaction().unwrap();
 }
+
+/// Topics are forgotten when nothing is sent to them for `metadata.max.idle.ms`, and only then: who sends would wait for
+/// metadata again, and what waits to be sent would have no leader.
+#[tokio::test(start_paused = true)]
+async fn the_metadata_of_a_topic_in_use_stays() {
+    let mock = started(1, 1);
+    writing(&mock, |_, _| ErrorCode::None);
+    let producer = builder(&mock).client(|config| {
+        config.metadata_max_idle = Duration::from_secs(5);
+        config.metadata_max_age = Duration::from_secs(1);
+        config.enable_metrics_push = false;
+    });
+    let producer = producer.build().unwrap();
+    let is_known = || producer.cluster().metadata().topic("t").is_some();
+    for second in 0..30 {
+        producer.send(record(None, "v")).await.unwrap().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(is_known(), "after {second} s");
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(!is_known());
+}

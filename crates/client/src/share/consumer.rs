@@ -283,7 +283,9 @@ impl ShareConsumer {
         if self.in_flight.is_empty() && !self.in_flight.has_renewals() {
             error = self.fill();
         }
-        let gaps = if self.in_flight.is_empty() { self.in_flight.take() } else { Taken::new() };
+        // After an error the application has its say first, even if nothing could be read.
+        let only_gaps = error.is_none() && self.in_flight.is_empty();
+        let gaps = if only_gaps { self.in_flight.take() } else { Taken::new() };
         if std::mem::take(wants_fetch) && self.in_flight.is_empty() && error.is_none() {
             self.requests.fetch(acks);
         } else {
@@ -420,14 +422,22 @@ impl ShareConsumer {
         self.results.remove(&ticket);
         self.in_flight = InFlight::default();
         self.subscription.clear();
-        let Some(group) = self.group.take() else { return settled };
+        self.assigned.clear();
+        let left = self.leave_group(deadline).await;
+        // Not before: the membership ends with its handle, and the future may be dropped while it says good-bye.
+        self.group = None;
+        left.and(settled)
+    }
+
+    /// `&mut`, for a future that may go from thread to thread.
+    async fn leave_group(&mut self, deadline: Instant) -> Result<()> {
+        let Some(group) = &self.group else { return Ok(()) };
         group.handle(Event::Close(CloseOperation::Default));
         loop {
             while let Some(action) = group.next_action() {
                 group.action_done();
                 if let Action::Left = action {
-                    self.assigned.clear();
-                    return settled;
+                    return Ok(());
                 }
             }
             tokio::select! {
@@ -460,8 +470,15 @@ impl ShareConsumer {
 
     fn ticket(&mut self) -> u64 {
         self.tickets += 1;
+        // Whoever waited before is gone.
+        self.results.clear();
         self.results.insert(self.tickets, CommitResults::new());
         self.tickets
+    }
+
+    #[cfg(test)]
+    pub(super) fn results_kept(&self) -> usize {
+        self.results.len()
     }
 
     fn deadline_ms(&self, timeout: Duration) -> i64 {

@@ -10,6 +10,8 @@ mod answers;
 mod completed;
 mod config;
 mod consumer;
+#[cfg(test)]
+mod consumer_test;
 mod in_flight;
 mod metrics;
 mod requests;

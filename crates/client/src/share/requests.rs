@@ -180,8 +180,10 @@ impl Requests {
     /// When something is due again, Unix ms.
     pub fn wake_at_ms(&self) -> Option<i64> {
         let free = |node: &i32| !self.sent.contains_key(node);
-        let commits =
-            self.commits.iter().filter(|commit| free(&commit.node)).map(|commit| commit.retry_at_ms);
+        // Only the first of each node: those behind it wait for it, and would ring in vain.
+        let mut passed: BTreeSet<i32> = self.sent.keys().copied().collect();
+        let first = self.commits.iter().filter(|commit| passed.insert(commit.node));
+        let commits = first.map(|commit| commit.retry_at_ms);
         let fetches = self.retry_at_ms.iter().filter(|(node, _)| self.wants_records && free(node));
         commits.chain(fetches.map(|(_, at_ms)| *at_ms)).min()
     }

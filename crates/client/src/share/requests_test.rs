@@ -225,6 +225,26 @@ fn commits_are_tried_again_until_their_time_is_up() {
     assert_eq!((outcome.ticket, outcome.error.unwrap().code()), (Some(7), Some(ErrorCode::RequestTimedOut)));
 }
 
+/// What waits behind a commit that is tried again is not due before that is.
+#[test]
+fn a_commit_that_waits_holds_up_those_behind_it_and_the_clock() {
+    let mut world = World::with_sessions();
+    let metadata = world.metadata.clone();
+    world.requests.commit(&metadata, vec![(1, tip(0), acks(1, AcknowledgeType::Accept))], None, 1000);
+    world.acknowledge();
+    world.requests.acknowledged(0, 1, Ok(acknowledged(0, ErrorCode::CoordinatorNotAvailable)));
+    world.requests.commit(&metadata, vec![(1, tip(0), acks(2, AcknowledgeType::Accept))], None, 1000);
+    assert!(world.next().is_none());
+    assert_eq!(world.requests.wake_at_ms(), Some(100));
+    world.requests.commit(&metadata, vec![(2, tip(1), acks(1, AcknowledgeType::Accept))], None, 1000);
+    assert_eq!(world.requests.wake_at_ms(), Some(i64::MIN), "the other node need not wait");
+    assert_eq!(world.acknowledge().0, 2);
+    assert_eq!(world.requests.wake_at_ms(), Some(100));
+    world.now_ms = 100;
+    assert_eq!(world.acknowledge().0, 1);
+    assert_eq!(world.requests.wake_at_ms(), None, "both nodes are busy");
+}
+
 #[test]
 fn every_error_of_an_acknowledgement_has_an_outcome() {
     for code in [

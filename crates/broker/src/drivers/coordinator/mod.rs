@@ -68,8 +68,8 @@ enum Event<S: DrivenShard> {
     EndTransaction { partition: i32, end: EndTransaction, reply: oneshot::Sender<Result<(), ErrorCode>> },
     /// This broker leads a partition of the topic from now on.
     Elected(Arc<Partition>),
-    /// The records of a partition have been read.
-    Loaded { partition: i32, shard: Result<S, String> },
+    /// The records of a partition have been read, by the load with this number.
+    Loaded { partition: i32, load: u64, shard: Result<S, String> },
     /// This broker does not lead the partition any more.
     Resigned { partition: i32 },
 }

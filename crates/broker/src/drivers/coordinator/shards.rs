@@ -21,8 +21,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 /// One partition of the topic.
 enum Shard<S: DrivenShard> {
-    /// Its records are being read.
-    Loading { partition: Arc<Partition>, since: Instant },
+    /// Its records are being read. The number tells the load from those before, whose end may come late.
+    Loading { partition: Arc<Partition>, since: Instant, load: u64 },
     /// It is served.
     Active { runtime: Box<CoordinatorRuntime<S>>, log: CoordinatorLog },
     /// It could not be read.
@@ -40,6 +40,7 @@ pub(super) struct Shards<S: DrivenShard> {
     /// Who waits for which answer.
     waiting: HashMap<ReplyId, Waiting<S>>,
     next_reply_id: u64,
+    last_load: u64,
 }
 
 impl<S: DrivenShard> Shards<S> {
@@ -51,6 +52,7 @@ impl<S: DrivenShard> Shards<S> {
             image: None,
             waiting: HashMap::new(),
             next_reply_id: 0,
+            last_load: 0,
         }
     }
 
@@ -117,7 +119,7 @@ impl<S: DrivenShard> Shards<S> {
                 let _ = reply.send(self.end_transaction(partition, &end));
             }
             Event::Elected(partition) => self.elected(partition),
-            Event::Loaded { partition, shard } => self.loaded(partition, shard),
+            Event::Loaded { partition, load, shard } => self.loaded(partition, load, shard),
             Event::Resigned { partition } => {
                 if let Some(Shard::Active { runtime, .. }) = self.shards.remove(&partition) {
                     let outcome = runtime.unload(now_ms());
@@ -222,15 +224,18 @@ impl<S: DrivenShard> Shards<S> {
             return;
         }
         let is_empty = partition.log().is_ok_and(|log| log.is_empty());
-        self.shards.insert(index, Shard::Loading { partition: partition.clone(), since: Instant::now() });
+        self.last_load += 1;
+        let number = self.last_load;
+        let loading = Shard::Loading { partition: partition.clone(), since: Instant::now(), load: number };
+        self.shards.insert(index, loading);
         let (shard, coordinator) = ((self.settings.new_shard)(&partition), self.coordinator.clone());
         if is_empty {
-            self.loaded(index, load(shard, &partition));
+            self.loaded(index, number, load(shard, &partition));
             return;
         }
         let read = move || {
             let shard = load(shard, &partition);
-            let _ = coordinator.send(Event::Loaded { partition: index, shard });
+            let _ = coordinator.send(Event::Loaded { partition: index, load: number, shard });
         };
         let name = format!("ottla-load-{index}");
         if let Err(why) = std::thread::Builder::new().name(name).spawn(read) {
@@ -240,8 +245,13 @@ impl<S: DrivenShard> Shards<S> {
         }
     }
 
-    fn loaded(&mut self, index: i32, shard: Result<S, String>) {
-        let Some(Shard::Loading { partition, since }) = self.shards.remove(&index) else { return };
+    /// What was read of a topic that is gone is nothing to the one that came after it.
+    fn loaded(&mut self, index: i32, number: u64, shard: Result<S, String>) {
+        let Some(Shard::Loading { partition, since, load }) = self.shards.get(&index) else { return };
+        if *load != number {
+            return;
+        }
+        let (partition, since) = (partition.clone(), *since);
         self.coordinator.metrics.loaded(since.elapsed(), shard.is_ok());
         match shard {
             Err(why) => {
@@ -268,5 +278,113 @@ fn unavailable<S: DrivenShard>(shard: Option<&Shard<S>>) -> ErrorCode {
         Some(Shard::Loading { .. }) => ErrorCode::CoordinatorLoadInProgress,
         Some(Shard::Failed) => ErrorCode::CoordinatorNotAvailable,
         _ => ErrorCode::NotCoordinator,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ottla_coordinator::share::coordinator::{ShareCoordinatorConfig, ShareCoordinatorShard};
+    use ottla_protocol::records::{BatchBuilder, BatchOptions};
+    use ottla_protocol::{TopicPartition, Uuid};
+    use ottla_storage::{OpenOptions, PartitionLog};
+
+    use super::*;
+    use crate::internal_topics::SHARE_GROUP_STATE;
+
+    /// The key of a record that no shard knows.
+    const UNKNOWN: &[u8] = &[0x7f, 0xff];
+    /// A key that is cut off.
+    const BROKEN: &[u8] = &[0];
+
+    type World = Shards<ShareCoordinatorShard>;
+    type Events = mpsc::UnboundedReceiver<(Instant, Event<ShareCoordinatorShard>)>;
+
+    /// Shards, and what they are told from other threads.
+    fn world() -> (World, Events) {
+        #[allow(clippy::disallowed_methods)]
+        let (sender, events) = mpsc::unbounded_channel();
+        let coordinator = Coordinator { events: sender, metrics: Arc::default() };
+        let config = Arc::new(ShareCoordinatorConfig::default());
+        let settings = Settings {
+            name: "share coordinator",
+            topic: SHARE_GROUP_STATE,
+            new_shard: Box::new(move |_| ShareCoordinatorShard::new(config.clone(), Arc::default())),
+            on_event: Box::new(|_, _, _| {}),
+        };
+        (Shards::new(settings, coordinator), events)
+    }
+
+    /// Partition 0 of a topic in one of its lives, with at most one record.
+    fn partition(dir: &Path, life: u64, key: Option<&[u8]>) -> Arc<Partition> {
+        let options =
+            OpenOptions { now_ms: 1, ..OpenOptions::new(TopicPartition::new(SHARE_GROUP_STATE, 0)) };
+        let log = PartitionLog::open_at(&dir.join(life.to_string()), &options).unwrap();
+        let id = Uuid::from_parts(8, life);
+        let partition = Arc::new(Partition::new(SHARE_GROUP_STATE.into(), id, 0, 0, Some(log)));
+        if let Some(key) = key {
+            let mut batch = BatchBuilder::new(BatchOptions::default());
+            batch.append(1, Some(key), None, &[]).unwrap();
+            let batch = batch.build().unwrap();
+            partition.append_as_coordinator(&batch, VerificationGuard::SENTINEL, 1).unwrap();
+        }
+        partition
+    }
+
+    fn next(events: &mut Events) -> Event<ShareCoordinatorShard> {
+        events.blocking_recv().expect("the sender is here").1
+    }
+
+    fn is_active(world: &World) -> bool {
+        matches!(world.shards.get(&0), Some(Shard::Active { .. }))
+    }
+
+    #[test]
+    fn a_partition_is_served_when_it_has_been_read_and_not_when_it_cannot_be() {
+        let dir = tempfile::tempdir().unwrap();
+        for (life, key, refusal) in
+            [(0, UNKNOWN, ErrorCode::NotCoordinator), (1, BROKEN, ErrorCode::CoordinatorNotAvailable)]
+        {
+            let (mut world, mut events) = world();
+            world.handle(Event::Elected(partition(dir.path(), life, Some(key))));
+            assert_eq!(unavailable(world.shards.get(&0)), ErrorCode::CoordinatorLoadInProgress);
+            world.handle(next(&mut events));
+            // The refusal means nothing for a shard that is served.
+            assert_eq!(is_active(&world), key == UNKNOWN);
+            assert_eq!(unavailable(world.shards.get(&0)), refusal);
+        }
+    }
+
+    /// The topic was deleted and created anew while the old one was read.
+    #[test]
+    fn a_load_that_ends_late_does_not_touch_the_shard_of_the_topic_that_came_after() {
+        let dir = tempfile::tempdir().unwrap();
+        for (life, old) in [(0, BROKEN), (2, UNKNOWN)] {
+            let (mut world, mut events) = world();
+            world.handle(Event::Elected(partition(dir.path(), life, Some(old))));
+            let late = next(&mut events);
+            world.handle(Event::Resigned { partition: 0 });
+            world.handle(Event::Elected(partition(dir.path(), life + 1, None)));
+            assert!(is_active(&world), "nothing to read");
+            world.handle(late);
+            assert!(is_active(&world));
+        }
+    }
+
+    #[test]
+    fn a_load_that_ends_late_is_not_taken_for_the_one_that_came_after() {
+        let dir = tempfile::tempdir().unwrap();
+        for (life, old) in [(0, BROKEN), (2, UNKNOWN)] {
+            let (mut world, mut events) = world();
+            world.handle(Event::Elected(partition(dir.path(), life, Some(old))));
+            let late = next(&mut events);
+            world.handle(Event::Resigned { partition: 0 });
+            world.handle(Event::Elected(partition(dir.path(), life + 1, Some(UNKNOWN))));
+            world.handle(late);
+            assert_eq!(unavailable(world.shards.get(&0)), ErrorCode::CoordinatorLoadInProgress);
+            world.handle(next(&mut events));
+            assert!(is_active(&world));
+        }
     }
 }

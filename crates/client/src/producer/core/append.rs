@@ -127,7 +127,6 @@ impl Core {
         if let Some(entry) = self.topics.get_mut(place as usize) {
             entry.seen = Some((metadata.generation, topic.partitions.len() as i32));
         }
-        let touch = self.touch(place, now_ms);
         let fixed = self.fixed_partition(&record, topic)?;
         loop {
             let partition = match fixed {
@@ -140,7 +139,7 @@ impl Core {
             }
             if let Some((id, bytes)) = self.append_to_last(key, &record)? {
                 let put = Put { id, bytes, is_sticky: fixed.is_none(), is_new: false };
-                return Ok(self.appended(key, &record, put, touch, callback));
+                return Ok(self.appended(key, &record, put, now_ms, callback));
             }
             if fixed.is_none() && self.leave_partition(key, 0, true) {
                 continue;
@@ -153,7 +152,7 @@ impl Core {
             let id = self.new_batch(key, &record, limit.min(room), room, now_ms)?;
             let bytes = self.batches.get(id).map_or(0, ProducerBatch::size);
             let put = Put { id, bytes, is_sticky: fixed.is_none(), is_new: true };
-            return Ok(self.appended(key, &record, put, touch, callback));
+            return Ok(self.appended(key, &record, put, now_ms, callback));
         }
     }
 
@@ -347,7 +346,7 @@ impl Core {
         key: PartitionKey,
         record: &NewRecord<'_>,
         put: Put,
-        touch: bool,
+        now_ms: i64,
         callback: &mut Option<Callback>,
     ) -> Appended {
         let announce = self.txn.as_mut().is_some_and(|txn| txn.add_partition(key));
@@ -358,6 +357,8 @@ impl Core {
             self.leave_partition(key, put.bytes, is_full);
         }
         let wake = put.is_new || is_full || announce;
+        // Not before the record is in: who comes back with room would find the topic touched.
+        let touch = self.touch(key.topic, now_ms);
         Appended::Done { completion, facts, wake, took_room: put.is_new, touch }
     }
 }
