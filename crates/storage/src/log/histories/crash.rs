@@ -3,6 +3,7 @@
 use super::history::History;
 use super::model::Model;
 use crate::error::StorageResult;
+use crate::fs::found;
 use crate::test_support::crash_disk::Faults;
 use crate::test_support::{file_names, offsets_of, read_all};
 
@@ -101,9 +102,28 @@ impl History {
             told.push("power failure after it".to_owned());
             self.power_failure();
         }
+        if self.rng.one_in(4) {
+            self.remove_indexes(told);
+        }
         self.open(true);
         self.check_all();
         Ok(())
+    }
+
+    /// Somebody removes all indexes of some segments, which he may while the log is closed.
+    fn remove_indexes(&mut self, told: &mut Vec<String>) {
+        let dir = self.temp.path().join("t-0");
+        let names = file_names(&dir);
+        for stem in names.iter().filter_map(|name| name.strip_suffix(".log")) {
+            if self.rng.one_in(2) {
+                continue;
+            }
+            told.push(format!("the indexes of {stem} are removed"));
+            for suffix in [".index", ".timeindex", ".txnindex"] {
+                found(std::fs::remove_file(dir.join(format!("{stem}{suffix}")))).expect("remove");
+            }
+        }
+        self.disk.look();
     }
 
     /// Both kinds of stop, to end with.
