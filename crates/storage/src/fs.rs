@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 /// What a log does to a disk that may fail. Tests put a failing disk in its place; all other file
 /// operations are plain `std::fs`.
 pub trait Disk: Send + Sync {
+    /// Opens a segment's file for reading and writing; one that is missing is made only if `create` says so.
+    fn open(&self, path: &Path, create: bool) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path)
+    }
+
     /// Writes some of `parts` at `position` and says how many bytes.
     fn write_vectored_at(&self, file: &File, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
         Ok(rustix::io::pwritev(file, parts, position)?)
@@ -136,7 +141,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Opens a file for reading and writing, creating it when it is missing.
 pub fn open_rw(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    RealDisk.open(path, true)
 }
 
 /// Turns "there is no such file" into none.

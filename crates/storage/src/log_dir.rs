@@ -93,6 +93,12 @@ impl LogDir {
             tracing::error!("{doing}: {source}");
             return StorageError::Io { doing, source };
         }
+        self.fail_for_good(doing, source)
+    }
+
+    /// Takes the directory offline for good because `doing` failed half-way, whoever is to blame.
+    pub fn fail_for_good(&self, doing: impl Into<String>, source: io::Error) -> StorageError {
+        let doing = doing.into();
         let first = !self.offline.swap(true, Ordering::AcqRel);
         if first {
             *self.reason.lock() = Some(format!("{doing}: {source}"));

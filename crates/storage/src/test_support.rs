@@ -8,17 +8,18 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use ottla_protocol::records::{
     AppendOrigin, BatchBuilder, BatchIter, BatchOptions, EndTransactionMarker, end_transaction_batch,
 };
 use ottla_protocol::{TopicPartition, Uuid};
+use parking_lot::Mutex;
 
 use crate::config::LogConfig;
 use crate::context::{ContextOptions, StorageContext};
-use crate::fs::Disk;
+use crate::fs::{Disk, RealDisk};
 use crate::log::{AppendError, AppendInfo, AppendOptions, OpenOptions, PartitionLog, ReadData};
 use crate::log_dir::LogDir;
 
@@ -204,6 +205,10 @@ pub struct FailingDisk {
     pub fail_sync: AtomicBool,
     pub fail_truncate: AtomicBool,
     pub syncs: AtomicI64,
+    /// Writes of so many bytes find no memory.
+    pub no_memory_for: AtomicUsize,
+    /// The process has no descriptor left for files whose names end so.
+    pub no_descriptor_for: Mutex<Option<&'static str>>,
 }
 
 impl FailingDisk {
@@ -213,7 +218,19 @@ impl FailingDisk {
 }
 
 impl Disk for FailingDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<File> {
+        let name = path.to_string_lossy();
+        if self.no_descriptor_for.lock().is_some_and(|suffix| name.ends_with(suffix)) {
+            return Err(io::Error::from_raw_os_error(24));
+        }
+        RealDisk.open(path, create)
+    }
+
     fn write_vectored_at(&self, file: &File, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
+        let wanted: usize = parts.iter().map(|part| part.len()).sum();
+        if wanted > 0 && wanted == self.no_memory_for.load(Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(12));
+        }
         let room = self.room.load(Ordering::Relaxed);
         if room == 0 {
             return Err(io::Error::from_raw_os_error(28));

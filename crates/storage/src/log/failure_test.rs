@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use ottla_protocol::ErrorCode;
+use ottla_protocol::records::BatchOptions;
 
 use super::*;
 use crate::test_support::*;
@@ -98,4 +100,149 @@ fn too_many_open_files_do_not_end_the_directory() {
     let _ = f.log_dir.fail("opening", std::io::Error::from_raw_os_error(24));
     assert!(f.log_dir.is_online());
     f.append(&record(10));
+}
+
+/// Appends until the offset index has a page of entries in memory, which the next append is to write.
+fn fill_index_page(f: &Fixture) {
+    for _ in 0..512 {
+        f.append(&record(10));
+    }
+}
+
+#[test]
+fn an_index_that_cannot_be_written_for_want_of_memory_leaves_no_batch_behind_the_end() {
+    for unlocked in [false, true] {
+        let (mut f, disk) = with_failing_disk(LogConfig { index_interval_bytes: 1, ..Default::default() });
+        fill_index_page(&f);
+        disk.no_memory_for.store(512 * 8, Ordering::Relaxed);
+        let options = AppendOptions { now_ms: NOW, unlocked, ..Default::default() };
+        let first = f.log.append_as_leader(&record(20), &options);
+        disk.no_memory_for.store(0, Ordering::Relaxed);
+        assert!(f.log_dir.is_online());
+        let acknowledged = f.log.append_as_leader(&record(30), &options).expect("append");
+        let end = f.log.log_end_offset();
+        assert_eq!(acknowledged.last_offset + 1, end);
+        let expect = 512 + i64::from(first.is_ok());
+        assert_eq!(acknowledged.base_offset, expect);
+        let before = f.read_all(0);
+        let offsets: Vec<i64> = offsets_of(&before).into_iter().map(|(base, _)| base).collect();
+        assert_eq!(offsets, (0..end).collect::<Vec<_>>(), "unlocked: {unlocked}");
+        f.reopen_killed(0);
+        assert_eq!(f.log.log_end_offset(), end, "unlocked: {unlocked}");
+        assert!(f.read_all(0) == before);
+        f.reopen_clean();
+        assert!(f.read_all(0) == before);
+    }
+}
+
+#[test]
+fn a_time_index_that_cannot_be_read_leaves_no_batch_behind_the_end() {
+    let (mut f, disk) = with_failing_disk(LogConfig { index_interval_bytes: 1, ..Default::default() });
+    for _ in 0..3 {
+        f.append(&record(10));
+    }
+    // What is in memory is written out, and the files are closed.
+    f.reopen_clean();
+    f.append(&record(10));
+    f.reopen_clean();
+    assert_eq!(f.log.offset_for_timestamp(NOW).expect("look-up").map(|found| found.offset), Some(0));
+    f.context.files.close_idle();
+    f.context.files.close_idle();
+    *disk.no_descriptor_for.lock() = Some(".timeindex");
+    f.append(&record(20));
+    let done = f.try_append(&record(30));
+    *disk.no_descriptor_for.lock() = None;
+    assert!(f.log_dir.is_online());
+    f.append(&record(40));
+    let (end, before) = (f.log.log_end_offset(), f.read_all(0));
+    assert_eq!(end, 6 + i64::from(done.is_ok()));
+    f.reopen_killed(0);
+    assert_eq!(f.log.log_end_offset(), end);
+    assert!(f.read_all(0) == before);
+}
+
+#[test]
+fn an_abort_whose_index_cannot_be_made_is_written_by_the_next_try() {
+    let (mut f, disk) = with_failing_disk(LogConfig::default());
+    f.append(&transactional(9, 0, 0, 2));
+    *disk.no_descriptor_for.lock() = Some(".txnindex");
+    f.end_txn(9, 0, false).expect_err("no descriptor");
+    assert!(f.log_dir.is_online());
+    assert_eq!(f.log.log_end_offset(), 2, "nothing was written");
+    assert!(f.log.has_ongoing_transaction(9, 0));
+    *disk.no_descriptor_for.lock() = None;
+    f.end_txn(9, 0, false).expect("marker");
+    for killed in [None, Some(false), Some(true)] {
+        match killed {
+            Some(true) => f.reopen_killed(0),
+            Some(false) => f.reopen_clean(),
+            None => {}
+        }
+        f.log.set_high_watermark(3);
+        assert_eq!(f.log.last_stable_offset(), 3, "{killed:?}");
+        let aborted = f.log.aborted_transactions(0, 3).expect("read");
+        assert_eq!(aborted.iter().map(|a| (a.first_offset, a.last_offset)).collect::<Vec<_>>(), [(0, 2)]);
+    }
+}
+
+#[test]
+fn an_abort_whose_index_cannot_be_written_ends_the_directory() {
+    let (mut f, disk) = with_failing_disk(LogConfig::default());
+    f.append(&transactional(9, 0, 0, 2));
+    disk.no_memory_for.store(34, Ordering::Relaxed);
+    f.end_txn(9, 0, false).expect_err("no memory");
+    // The marker is in the log, its entry is not: what is served from here on would be wrong.
+    assert!(!f.log_dir.is_online());
+    disk.no_memory_for.store(0, Ordering::Relaxed);
+    f.log_dir = LogDir::standalone(f.temp.path().to_path_buf());
+    f.reopen_killed(0);
+    assert_eq!(f.log.aborted_transactions(0, 3).expect("read").len(), 1);
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_leaves_nothing_behind() {
+    for suffix in [".log", ".index", ".timeindex"] {
+        let (mut f, disk) = with_failing_disk(LogConfig { segment_bytes: 200, ..Default::default() });
+        f.append(&record(80));
+        *disk.no_descriptor_for.lock() = Some(suffix);
+        f.try_append(&record(80)).expect_err("no descriptor");
+        *disk.no_descriptor_for.lock() = None;
+        assert!(f.log_dir.is_online());
+        // Still fits the first segment.
+        assert_eq!(f.append(&record(1)).base_offset, 1);
+        let before = f.read_all(0);
+        f.reopen_clean();
+        assert_eq!(f.log.log_end_offset(), 2, "{suffix}");
+        f.reopen_killed(0);
+        assert_eq!(f.log.log_end_offset(), 2, "{suffix}");
+        assert!(f.read_all(0) == before);
+    }
+}
+
+#[test]
+fn a_segment_behind_a_gap_that_got_no_batch_gives_way() {
+    let (mut f, disk) = with_failing_disk(LogConfig { segment_bytes: 200, ..Default::default() });
+    f.append(&record(80));
+    let given = |offset: i64| {
+        let mut bytes = record(80).to_vec();
+        bytes[..8].copy_from_slice(&offset.to_be_bytes());
+        bytes[12..16].copy_from_slice(&0_i32.to_be_bytes());
+        Bytes::from(bytes)
+    };
+    disk.no_memory_for.store(given(0).len(), Ordering::Relaxed);
+    f.log.append_as_follower(&given(20), 0, NOW).expect_err("no memory");
+    disk.no_memory_for.store(0, Ordering::Relaxed);
+    assert_eq!((f.log.log_end_offset(), f.log.active_segment_base_offset()), (1, 20));
+    let three = batch_at(NOW, 3, 10, &BatchOptions::default()).to_vec();
+    let mut three = [18_i64.to_be_bytes().as_slice(), &three[8..]].concat();
+    three[12..16].copy_from_slice(&0_i32.to_be_bytes());
+    // Ends behind where that segment begins.
+    f.log.append_as_follower(&three.into(), 0, NOW).expect("append");
+    f.log.append_as_follower(&given(21), 0, NOW).expect("append");
+    let before = f.read_all(0);
+    assert_eq!(offsets_of(&before), [(0, 0), (18, 20), (21, 21)]);
+    f.reopen_killed(0);
+    assert!(f.read_all(0) == before);
+    f.reopen_clean();
+    assert!(f.read_all(0) == before);
 }

@@ -247,6 +247,12 @@ impl PartitionLog {
         let dir = self.log_dir.path().display();
         self.log_dir.fail(format!("Error while {doing} {} in dir {dir}", self.partition), source)
     }
+
+    /// The same whatever the error is: this log's memory and its files differ now.
+    fn fail_for_good(&self, doing: &str, source: std::io::Error) -> StorageError {
+        let dir = self.log_dir.path().display();
+        self.log_dir.fail_for_good(format!("Error while {doing} {} in dir {dir}", self.partition), source)
+    }
 }
 
 impl LogState {

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::leftovers::finish_swaps;
 use super::listing::Listing;
-use super::recover::{StateBuilder, load_producers};
+use super::recover::{StateBuilder, load_producers, producers_before};
 use super::tail_checkpoint::{RecoverFrom, TailCheckpoints};
 use super::{LogState, PartitionLog};
 use crate::checkpoint::leader_epoch_checkpoint::{self, LEADER_EPOCH_FILE};
@@ -80,6 +80,8 @@ pub(super) struct Loading<'a> {
     pub(super) tail_checkpoints: TailCheckpoints,
     /// Whether there are files of an earlier run.
     pub(super) has_tail_checkpoints: bool,
+    /// Whether a recovery may begin where they say.
+    may_resume: bool,
 }
 
 impl PartitionLog {
@@ -251,6 +253,7 @@ impl<'a> Loading<'a> {
             unsynced: Vec::new(),
             tail_checkpoints: TailCheckpoints::new(context.tail_checkpoints),
             has_tail_checkpoints: listing.has_tail_checkpoints,
+            may_resume: listing.has_tail_checkpoints,
         };
         loading.load_epochs(listing.has_epochs)?;
         loading.rebuild_missing_indexes(&listing.segments)?;
@@ -303,7 +306,14 @@ impl<'a> Loading<'a> {
 
     fn rebuild_missing_indexes(&mut self, sizes: &BTreeMap<i64, FileSizes>) -> io::Result<()> {
         let interval = self.options.config.index_interval_bytes;
-        for segment in &mut self.segments {
+        // What lies behind is read from the recovery point on, with all that depends on it.
+        let sound = match self.options.clean {
+            true => self.segments.len(),
+            false => self.floor_segment(self.options.recovery_point),
+        };
+        let mut rebuilt: Option<(usize, ProducerStateManager)> = None;
+        for at in 0..self.segments.len() {
+            let (before, [segment, ..]) = self.segments.split_at_mut(at) else { break };
             let has_index = sizes.get(&segment.base_offset).is_some_and(|s| s.index.is_some());
             let is_sane = segment.txns.is_sane(self.env)?;
             if has_index && is_sane {
@@ -313,7 +323,26 @@ impl<'a> Loading<'a> {
             if segment.size() > 0 {
                 tracing::warn!("Rebuilding the index files of {}", path.display());
             }
-            segment.rebuild_indexes(self.env, interval).map_err(|e| e.into_io(&path))?;
+            if at < sound {
+                let producers = match rebuilt.take() {
+                    Some((previous, mut producers)) if previous + 1 == at => {
+                        producers.update_map_end_offset(segment.base_offset);
+                        producers
+                    }
+                    _ => {
+                        let (start, end) = (self.options.log_start_offset, segment.base_offset);
+                        producers_before(&self.producers, before, self.env, start, end, self.options.now_ms)?
+                    }
+                };
+                let (_, producers) = rebuilt.insert((at, producers));
+                let mut builder = StateBuilder { producers, epochs: None };
+                segment.rebuild_all_indexes(self.env, interval, &mut builder)
+            } else {
+                // The recovery must not begin behind it.
+                self.may_resume = false;
+                segment.rebuild_indexes(self.env, interval)
+            }
+            .map_err(|e| e.into_io(&path))?;
             segment.sync_indexes(self.env)?;
         }
         Ok(())
@@ -325,7 +354,7 @@ impl<'a> Loading<'a> {
         if !options.clean {
             self.producers.begin_recovery();
             let first = self.floor_segment(options.recovery_point);
-            let from = if self.has_tail_checkpoints { self.resume(first)? } else { None };
+            let from = if self.may_resume { self.resume(first)? } else { None };
             self.recover(from.unwrap_or_else(|| RecoverFrom::start_of(first, options.recovery_point)))?;
         }
         let mut end = self.read_end();

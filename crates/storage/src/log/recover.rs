@@ -104,6 +104,27 @@ pub(super) fn load_producers(
     Ok(())
 }
 
+/// The producers' state at `end`, behind the segments `before`, beside `producers`, which has not been loaded yet.
+pub(super) fn producers_before(
+    producers: &ProducerStateManager,
+    before: &mut [Segment],
+    env: SegmentEnv<'_>,
+    log_start_offset: i64,
+    end: i64,
+    now_ms: i64,
+) -> io::Result<ProducerStateManager> {
+    let mut found = producers.beside();
+    match load_producers(&mut found, before, env, log_start_offset, end, now_ms) {
+        // Damage in one segment is no reason to do without another.
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+            tracing::warn!("{}: reading the producers before offset {end}: {e}", env.dir.display());
+            found.update_map_end_offset(end);
+        }
+        other => other?,
+    }
+    Ok(found)
+}
+
 impl PartitionLog {
     pub(super) fn rebuild_producers(&self, state: &mut LogState, end: i64, now_ms: i64) -> io::Result<()> {
         let dir = state.dir.clone();

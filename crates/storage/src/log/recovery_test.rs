@@ -275,6 +275,73 @@ fn transactions_are_rebuilt() {
     assert_eq!(f.log.last_stable_offset(), end - 2);
 }
 
+/// Two producers with transactions, in segments of which some hold a marker and not what it ends.
+fn with_aborted_transactions() -> Fixture {
+    let f = Fixture::with(LogConfig { segment_bytes: 300, index_interval_bytes: 100, ..Default::default() });
+    for i in 0..12 {
+        f.append(&transactional(5, 0, i * 2, 2));
+        f.append(&transactional(6, 0, i * 2, 2));
+        f.end_txn(5, 0, i % 3 == 1).expect("marker");
+        f.end_txn(6, 0, true).expect("marker");
+    }
+    f
+}
+
+#[test]
+fn indexes_that_somebody_removed_are_all_rebuilt() {
+    let mut f = with_aborted_transactions();
+    let end = f.log.log_end_offset();
+    let aborted = f.log.aborted_transactions(0, end).expect("read");
+    assert_eq!(aborted.len(), 8);
+    f.log.close(NOW).expect("close");
+    let (grown, left) = (index_files(&f), file_names(&f.dir()));
+    assert!(grown.iter().filter(|(name, _)| name.ends_with(".txnindex")).count() > 3);
+    f.options.clean = true;
+    let removals: [fn(usize) -> bool; 4] = [|_| true, |at| at % 2 == 1, |at| at == 3, |at| at > 2];
+    for (number, removed) in removals.into_iter().enumerate() {
+        let segments: Vec<&String> = left.iter().filter(|name| name.ends_with(".log")).collect();
+        for (at, name) in segments.into_iter().enumerate().filter(|(at, _)| removed(*at)) {
+            let stem = name.trim_end_matches("log");
+            for suffix in ["index", "timeindex", "txnindex"] {
+                let removed = std::fs::remove_file(f.dir().join(format!("{stem}{suffix}")));
+                assert!(removed.is_ok() || suffix == "txnindex", "{at}");
+            }
+        }
+        f.log = PartitionLog::open(&f.context, &f.log_dir, &f.dir(), &f.options).expect("open");
+        assert_eq!(f.log.aborted_transactions(0, end).expect("read"), aborted, "{number}");
+        f.log.set_high_watermark(end);
+        assert_eq!(f.log.last_stable_offset(), end);
+        f.log.close(NOW).expect("close");
+        assert_eq!(index_files(&f), grown, "{number}");
+        let snapshots = |names: &[String]| names.iter().filter(|n| n.ends_with(".snapshot")).count();
+        assert_eq!(snapshots(&file_names(&f.dir())), snapshots(&left), "{number}");
+    }
+}
+
+#[test]
+fn a_damaged_transaction_index_is_rebuilt_once() {
+    for killed_at in [None, Some(0), Some(30)] {
+        let mut f = with_aborted_transactions();
+        let end = f.log.log_end_offset();
+        let aborted = f.log.aborted_transactions(0, end).expect("read");
+        f.log.close(NOW).expect("close");
+        let grown = index_files(&f);
+        let txns: Vec<_> = grown.iter().filter(|(name, _)| name.ends_with(".txnindex")).collect();
+        let (name, content) = txns[2];
+        let mut damaged = content.clone();
+        damaged[18..26].copy_from_slice(&0_i64.to_be_bytes());
+        std::fs::write(f.dir().join(name), damaged).expect("write");
+        match killed_at {
+            None => {
+                f.log = PartitionLog::open(&f.context, &f.log_dir, &f.dir(), &f.options).expect("open");
+            }
+            Some(recovery_point) => f.reopen_killed(recovery_point),
+        }
+        assert_eq!(f.log.aborted_transactions(0, end).expect("read"), aborted, "{killed_at:?}");
+        assert_eq!(std::fs::read(f.dir().join(name)).expect("read"), *content);
+    }
+}
+
 #[test]
 fn leftovers_are_removed_and_swaps_finished() {
     let mut f = Fixture::with(small_segments());

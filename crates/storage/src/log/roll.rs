@@ -29,6 +29,7 @@ impl PartitionLog {
         let dir = state.dir.clone();
         let config = state.config.clone();
         let should_roll = match state.segments.last_mut() {
+            Some(active) if active.base_offset > first_offset => Ok(true),
             Some(active) => active.should_roll(self.env(&dir), &config, set),
             None => Ok(true),
         };
@@ -46,6 +47,11 @@ impl PartitionLog {
     pub(super) fn roll_to(&self, state: &mut LogState, base_offset: i64, now_ms: i64) -> io::Result<()> {
         let dir = state.dir.clone();
         let env = self.env(&dir);
+        if let Some(active) = state.segments.pop_if(|active| active.base_offset > base_offset) {
+            // Made for batches behind a gap, which were then not written; others come without the gap.
+            self.remove_files(&dir, active.base_offset)?;
+            state.producers.step_back_to(&dir, self.log_end_offset())?;
+        }
         match state.segments.last_mut() {
             Some(active) if active.base_offset == base_offset => {
                 // Empty, and yet full: one of its indexes has no room at all. Start it over.

@@ -1,5 +1,8 @@
 //! What appends have in common: the producers' consent, the write, and all that follows from it.
 
+use std::fs::File;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::{AppendOrigin, BatchHeader, NO_TIMESTAMP};
@@ -7,6 +10,7 @@ use parking_lot::MutexGuard;
 
 use super::append::{AppendError, AppendOptions};
 use super::{LogState, PartitionLog};
+use crate::error::StorageResult;
 use crate::producer_state::append_info::{CompletedTxn, ProducerAppendInfo, ProducerRefused};
 use crate::producer_state::entry::BatchMetadata;
 use crate::segment::txn_index::AbortedTxn;
@@ -118,8 +122,8 @@ impl PartitionLog {
         let max_timestamp = batches.iter().map(|b| b.header.max_timestamp()).max().unwrap_or(NO_TIMESTAMP);
         let roll = RollParams { bytes, last_offset, max_timestamp, now_ms: options.now_ms };
         self.maybe_roll(state, &roll, first.header.base_offset())?;
-        self.write_to_segment(state, batches, parts, options.unlocked)
-            .map_err(|e| self.fail("appending records to", e))?;
+        let txn_index = self.open_txn_index(state, &updates)?;
+        self.write_to_segment(state, batches, parts, options.unlocked)?;
         self.size_bytes.fetch_add(u64::from(bytes), std::sync::atomic::Ordering::Relaxed);
         self.update_log_end_offset(state, last_offset + 1);
         for batch in batches.iter().filter(|b| b.header.is_transactional()) {
@@ -127,7 +131,7 @@ impl PartitionLog {
             let (id, epoch) = (header.producer_id(), header.producer_epoch());
             state.producers.end_verification(id, epoch, header.is_control());
         }
-        self.apply_producers(state, &updates)?;
+        self.apply_producers(state, &updates, txn_index.as_deref())?;
         state.producers.update_map_end_offset(last_offset + 1);
         self.checkpoint_tail_if_due(state);
         self.update_last_stable_offset(state);
@@ -140,12 +144,13 @@ impl PartitionLog {
         batches: &[Batch<'_>],
         parts: &[&[u8]],
         unlocked: bool,
-    ) -> std::io::Result<()> {
+    ) -> StorageResult<()> {
         let LogState { dir, config, segments, .. } = &mut **guard;
         let Some(segment) = segments.last_mut() else { return Ok(()) };
         let mut position = segment.size();
         let bytes = parts.iter().map(|part| part.len()).sum();
-        let pending = segment.begin_append(self.env(dir), bytes, config)?;
+        let pending = segment.begin_append(self.env(dir), bytes, config);
+        let pending = pending.map_err(|e| self.fail("appending records to", e))?;
         let disk = self.log_dir.disk();
         let written = if unlocked {
             self.unlocked(guard, || pending.run(disk, parts))
@@ -155,7 +160,11 @@ impl PartitionLog {
         let LogState { dir, config, segments, tail, .. } = &mut **guard;
         let Some(segment) = segments.last_mut() else { return Ok(()) };
         let infos = batches.iter().map(|b| BatchInfo::of(&b.header));
-        segment.end_append(self.env(dir), pending, written, infos, config)?;
+        let is_written = written.is_ok();
+        segment.end_append(self.env(dir), pending, written, infos, config).map_err(|e| match is_written {
+            true => self.fail_for_good("appending records to", e),
+            false => self.fail("appending records to", e),
+        })?;
         for Batch { header, head, body } in batches {
             tail.push(header.base_offset(), header.last_offset(), position, head, body);
             position += (head.len() + body.len()) as u32;
@@ -173,7 +182,29 @@ impl PartitionLog {
         done
     }
 
-    fn apply_producers(&self, state: &mut LogState, updates: &ProducerUpdates) -> Result<(), AppendError> {
+    /// The transaction index, if the batches abort a transaction: when they are in the log, nothing may be missing to
+    /// complete it.
+    fn open_txn_index(
+        &self,
+        state: &mut LogState,
+        updates: &ProducerUpdates,
+    ) -> StorageResult<Option<Arc<File>>> {
+        let LogState { dir, segments, .. } = state;
+        match segments.last_mut() {
+            Some(active) if updates.completed.iter().any(|completed| completed.is_aborted) => {
+                let opened = active.txns.open(self.env(dir));
+                Ok(Some(opened.map_err(|e| self.fail("opening the transaction index of", e))?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn apply_producers(
+        &self,
+        state: &mut LogState,
+        updates: &ProducerUpdates,
+        txn_index: Option<&File>,
+    ) -> StorageResult<()> {
         for info in updates.first.iter().chain(&updates.others) {
             state.producers.update(info);
         }
@@ -186,9 +217,9 @@ impl PartitionLog {
                     last_stable_offset: state.producers.last_stable_offset(completed),
                 };
                 let dir = state.dir.clone();
-                if let Some(segment) = state.segments.last_mut() {
-                    let done = segment.txns.append(self.env(&dir), &aborted);
-                    done.map_err(|e| self.fail("writing the transaction index of", e))?;
+                if let (Some(segment), Some(file)) = (state.segments.last_mut(), txn_index) {
+                    let done = segment.txns.append_to(file, self.env(&dir), &aborted);
+                    done.map_err(|e| self.fail_for_good("writing the transaction index of", e))?;
                 }
             }
             state.producers.complete_txn(completed);

@@ -80,6 +80,13 @@ impl ProducerStateManager {
         }
     }
 
+    /// A manager without producers that reads the same snapshots and leaves them all as they are.
+    pub fn beside(&self) -> Self {
+        let mut beside = Self::new(self.producer_id_expiration_ms, self.snapshots.clone());
+        beside.begin_recovery();
+        beside
+    }
+
     /// All producers.
     pub fn producers(&self) -> &HashMap<i64, ProducerEntry> {
         &self.producers

@@ -117,6 +117,14 @@ impl ProducerStateManager {
         Ok(())
     }
 
+    /// The state is that of `offset`, which was taken for that of a later one: its snapshots are removed.
+    pub fn step_back_to(&mut self, dir: &Path, offset: i64) -> io::Result<()> {
+        self.map_end_offset = offset;
+        self.remove_snapshots(dir, |snapshot| snapshot > offset)?;
+        self.last_snapshot_offset = self.latest_snapshot_offset().unwrap_or_default();
+        Ok(())
+    }
+
     /// Forgets everything; the log goes on at `offset`.
     pub fn truncate_fully_and_start_at(&mut self, dir: &Path, offset: i64) -> io::Result<()> {
         self.forget_all();

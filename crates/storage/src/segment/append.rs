@@ -12,7 +12,7 @@ use super::index::{OffsetEntry, TimeEntry};
 use super::lazy_file::SegmentEnv;
 use super::read::TimestampOffset;
 use crate::config::LogConfig;
-use crate::fs::{Disk, write_all_at};
+use crate::fs::{Disk, is_exhaustion, write_all_at};
 
 /// What the indexes need to know of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +91,8 @@ impl Segment {
         Ok(PendingWrite { file, position: u64::from(self.size), reserve, max })
     }
 
-    /// The last step of an append: takes note of what was written.
+    /// The last step of an append: takes note of what was written. When it fails after a write that has not, the batches
+    /// are in the file, and nothing may be appended any more.
     pub fn end_append(
         &mut self,
         env: SegmentEnv<'_>,
@@ -103,9 +104,14 @@ impl Segment {
         let PendingWrite { file, position, mut max, .. } = pending;
         if let Err(e) = written {
             // Synced, so that a power failure does not bring it back in place of what is appended there later.
-            let _ = env.disk.set_len(&file, position).and_then(|()| env.disk.sync_data(&file));
+            let cut = env.disk.set_len(&file, position).and_then(|()| env.disk.sync_data(&file));
             self.reserved = 0;
-            return Err(e);
+            return Err(match cut {
+                Err(cut) if is_exhaustion(&e) => {
+                    io::Error::other(format!("{e}; what was written is not cut off: {cut}"))
+                }
+                _ => e,
+            });
         }
         self.is_dirty = true;
         for batch in batches {
@@ -119,8 +125,14 @@ impl Segment {
             let position = self.size;
             self.size += batch.size;
             if self.bytes_since_index_entry > config.index_interval_bytes {
-                self.push_index_entries(env, batch.last_offset, position)?;
                 self.bytes_since_index_entry = 0;
+                match self.push_index_entries(env, batch.last_offset, position) {
+                    // The batch is in the log, and what the index lacks in its file it has in memory, or does without.
+                    Err(e) if is_exhaustion(&e) => {
+                        tracing::warn!("{}: the index is left as it is: {e}", self.log_path(env).display());
+                    }
+                    other => other?,
+                }
             }
             self.bytes_since_index_entry += batch.size;
         }

@@ -37,7 +37,7 @@ use txn_index::TxnIndex;
 
 use crate::cleaner::SegmentSize;
 use crate::config::LogConfig;
-use crate::fs::{found, with_suffix};
+use crate::fs::{found, is_exhaustion, with_suffix};
 use crate::names::{
     DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, random_u128,
 };
@@ -98,13 +98,20 @@ impl Segment {
     }
 
     fn create_files(&mut self, env: SegmentEnv<'_>, config: &LogConfig) -> io::Result<()> {
-        self.log.create(env, self.base_offset, LOG_SUFFIX)?;
+        // What makes them a segment comes last: where one of the others fails, what is appended next goes to the segment before,
+        // behind where this one would begin.
         self.offsets.create(env)?;
         self.times.create(env)?;
+        let log = self.log.create(env, self.base_offset, LOG_SUFFIX)?;
         self.has_files = true;
         if config.preallocate {
-            env.disk.reserve(&*self.log_file(env)?, 0, u64::from(config.segment_bytes))?;
-            self.reserved = config.segment_bytes;
+            match env.disk.reserve(&log, 0, u64::from(config.segment_bytes)) {
+                Err(e) if is_exhaustion(&e) => tracing::warn!("{}: {e}", self.log_path(env).display()),
+                other => {
+                    other?;
+                    self.reserved = config.segment_bytes;
+                }
+            }
         }
         Ok(())
     }

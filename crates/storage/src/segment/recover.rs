@@ -61,7 +61,7 @@ impl Segment {
         index_interval_bytes: u32,
         sink: &mut impl RecoverySink,
     ) -> Result<Recovered, ScanError> {
-        let valid = self.scan_into_indexes(env, from, index_interval_bytes, Some(sink))?;
+        let valid = self.scan_into_indexes(env, from, index_interval_bytes, Some(sink), true)?;
         let file = self.log_file(env)?;
         let len = file.metadata()?.len();
         let truncated = len.saturating_sub(u64::from(valid));
@@ -91,10 +91,30 @@ impl Segment {
         env: SegmentEnv<'_>,
         index_interval_bytes: u32,
     ) -> Result<(), ScanError> {
+        self.rebuild::<NoSink>(env, index_interval_bytes, None)
+    }
+
+    /// Builds all three indexes anew, trusting the batches: `sink` knows what lies before the segment.
+    pub fn rebuild_all_indexes(
+        &mut self,
+        env: SegmentEnv<'_>,
+        index_interval_bytes: u32,
+        sink: &mut impl RecoverySink,
+    ) -> Result<(), ScanError> {
+        self.txns.reset(env)?;
+        self.rebuild(env, index_interval_bytes, Some(sink))
+    }
+
+    fn rebuild<S: RecoverySink>(
+        &mut self,
+        env: SegmentEnv<'_>,
+        index_interval_bytes: u32,
+        sink: Option<&mut S>,
+    ) -> Result<(), ScanError> {
         self.forget_indexes();
         self.offsets.create(env)?;
         self.times.create(env)?;
-        self.scan_into_indexes::<NoSink>(env, ScanFrom::start_of(self), index_interval_bytes, None)?;
+        self.scan_into_indexes(env, ScanFrom::start_of(self), index_interval_bytes, sink, false)?;
         self.push_time_entry(env)?;
         self.write_out_indexes(env)?;
         Ok(())
@@ -112,20 +132,21 @@ impl Segment {
         self.first_timestamp = None;
     }
 
-    /// Walks the batches; where the valid ones end. With a sink every batch is verified.
+    /// Walks the batches; where the valid ones end.
     fn scan_into_indexes<S: RecoverySink>(
         &mut self,
         env: SegmentEnv<'_>,
         from: ScanFrom,
         index_interval_bytes: u32,
         mut sink: Option<&mut S>,
+        verify: bool,
     ) -> Result<u32, ScanError> {
         let file = self.log_file(env)?;
         let ScanFrom { position: mut valid, mut last_entry, mut last_offset } = from;
         let mut scanner = Scanner::new(&file, valid, self.size, SCAN_BUFFER);
         loop {
             let next = scanner.next_batch().and_then(|batch| match batch {
-                Some(batch) if sink.is_some() => scanner.check_crc(&batch).map(|()| Some(batch)),
+                Some(batch) if verify => scanner.check_crc(&batch).map(|()| Some(batch)),
                 other => Ok(other),
             });
             let batch = match next {

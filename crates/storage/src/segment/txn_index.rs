@@ -81,10 +81,20 @@ impl TxnIndex {
         self.entries == 0
     }
 
+    /// The file to append to; it is made if there is none.
+    pub fn open(&mut self, env: SegmentEnv<'_>) -> io::Result<Arc<File>> {
+        self.file.create(env, self.base_offset, TXN_INDEX_SUFFIX)
+    }
+
     /// Adds an entry; last offsets ascend.
     pub fn append(&mut self, env: SegmentEnv<'_>, txn: &AbortedTxn) -> io::Result<()> {
-        let file = self.file.create(env, self.base_offset, TXN_INDEX_SUFFIX)?;
-        write_all_at(env.disk, &file, &[&txn.encode()], u64::from(self.entries) * ENTRY_SIZE as u64)?;
+        let file = self.open(env)?;
+        self.append_to(&file, env, txn)
+    }
+
+    /// The same, with the file open ([`Self::open`]).
+    pub fn append_to(&mut self, file: &File, env: SegmentEnv<'_>, txn: &AbortedTxn) -> io::Result<()> {
+        write_all_at(env.disk, file, &[&txn.encode()], u64::from(self.entries) * ENTRY_SIZE as u64)?;
         self.entries += 1;
         Ok(())
     }

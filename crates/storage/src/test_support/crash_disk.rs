@@ -24,9 +24,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::rng::Rng;
-use crate::fs::Disk;
+use crate::fs::{Disk, RealDisk};
 
 const EIO: i32 = 5;
+const ENOMEM: i32 = 12;
+const EMFILE: i32 = 24;
 const ENOSPC: i32 = 28;
 const SECTOR: usize = 512;
 
@@ -41,6 +43,17 @@ pub struct Faults {
     pub operations: Option<u32>,
     /// Fsyncs until one fails.
     pub syncs: Option<u32>,
+    /// Neither descriptors nor memory are left, for a while. That is no fault of the disk's.
+    pub exhaustion: Option<Exhaustion>,
+}
+
+/// When an operation (also the opening of a file) finds neither descriptors nor memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Exhaustion {
+    /// How many succeed before.
+    pub after: u32,
+    /// How many fail.
+    pub count: u32,
 }
 
 /// See the module's text.
@@ -55,6 +68,8 @@ struct State {
     faults: Faults,
     /// Whether a fault has struck since they were set.
     struck: bool,
+    /// Whether an exhaustion has, since that was set.
+    exhausted: bool,
     /// By inode.
     files: HashMap<u64, Tracked>,
     /// Names and inodes; the first is durable.
@@ -87,6 +102,7 @@ impl CrashDisk {
                 rng: Rng::new(seed),
                 faults: Faults::default(),
                 struck: false,
+                exhausted: false,
                 files: HashMap::new(),
                 listings: vec![BTreeMap::new()],
                 dir_syncs: 0,
@@ -99,6 +115,18 @@ impl CrashDisk {
         let mut state = self.state.lock();
         state.faults = faults;
         state.struck = false;
+    }
+
+    /// Sets when the process is exhausted; all other faults stay as they are.
+    pub fn set_exhaustion(&self, exhaustion: Option<Exhaustion>) {
+        let mut state = self.state.lock();
+        state.faults.exhaustion = exhaustion;
+        state.exhausted &= exhaustion.is_none();
+    }
+
+    /// Whether the process was exhausted when that was set the last time.
+    pub fn exhausted(&self) -> bool {
+        self.state.lock().exhausted
     }
 
     /// Whether anything has gone wrong since the faults were set.
@@ -208,9 +236,27 @@ impl State {
 
     /// An error if an operation is to fail now.
     fn operation(&mut self) -> io::Result<()> {
+        self.exhaust(ENOMEM)?;
         let left = self.faults.operations;
         self.faults.operations = self.count_down(left)?;
         Ok(())
+    }
+
+    /// An error if the process is exhausted now.
+    fn exhaust(&mut self, error: i32) -> io::Result<()> {
+        match &mut self.faults.exhaustion {
+            Some(Exhaustion { after: 0, count: 1.. }) => {}
+            Some(Exhaustion { after: after @ 1.., .. }) => {
+                *after -= 1;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        if let Some(exhaustion) = &mut self.faults.exhaustion {
+            exhaustion.count -= 1;
+        }
+        self.exhausted = true;
+        Err(io::Error::from_raw_os_error(error))
     }
 
     fn count_down(&mut self, left: Option<u32>) -> io::Result<Option<u32>> {
@@ -336,6 +382,11 @@ impl Change {
 }
 
 impl Disk for CrashDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<File> {
+        self.state.lock().exhaust(EMFILE)?;
+        RealDisk.open(path, create)
+    }
+
     fn write_vectored_at(&self, file: &File, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
         let mut state = self.state.lock();
         if !state.files.contains_key(&file.metadata()?.ino()) {

@@ -3,6 +3,7 @@
 use super::history::History;
 use super::model::Model;
 use crate::error::StorageResult;
+use crate::fs::found;
 use crate::test_support::crash_disk::Faults;
 use crate::test_support::{file_names, offsets_of, read_all};
 
@@ -32,12 +33,23 @@ impl History {
 
     /// After each step: a log whose disk has failed is out of service, and the process starts anew.
     pub fn settle(&mut self, failed: bool, told: &mut Vec<String>) {
-        if !failed && self.log_dir.is_online() {
+        if failed && self.log_dir.is_online() {
+            assert!(self.disk.exhausted(), "it fails for no reason");
+            let batches = std::mem::take(&mut self.perhaps);
+            // Nothing has happened, but for an append whose flush has failed.
+            if self.options.config.flush_messages < i64::MAX
+                && batches.last().is_some_and(|b| b.last < self.log.log_end_offset())
+            {
+                batches.into_iter().for_each(|batch| self.model.push(batch));
+            }
+        }
+        if self.log_dir.is_online() {
             self.check_offsets();
             self.note_durable();
             return;
         }
-        assert!(self.disk.struck() && !self.log_dir.is_online(), "{:?}", self.log_dir.offline_reason());
+        let has_reason = self.disk.struck() || self.disk.exhausted();
+        assert!(has_reason, "{:?}", self.log_dir.offline_reason());
         assert!(self.log.read(self.log.log_start_offset(), 1, true, i64::MAX).is_err(), "it serves on");
         assert!(self.log.roll(self.now_ms).is_err(), "it serves on");
         // After a failed fsync nobody knows what the page cache holds, so that only what is durable counts.
@@ -83,14 +95,35 @@ impl History {
         self.disk.set_faults(Faults::default());
         self.checkpoints.recovery_point = self.log.recovery_point();
         self.checkpoint_start();
+        // A segment behind a gap is where the log goes on, whether or not what it was made for could be written.
+        self.model.end = self.model.end.max(self.log.active_segment_base_offset());
         (self.flushed, self.durable_start) = (self.model.end, self.model.start);
         if self.rng.one_in(2) {
             told.push("power failure after it".to_owned());
             self.power_failure();
         }
+        if self.rng.one_in(4) {
+            self.remove_indexes(told);
+        }
         self.open(true);
         self.check_all();
         Ok(())
+    }
+
+    /// Somebody removes all indexes of some segments, which he may while the log is closed.
+    fn remove_indexes(&mut self, told: &mut Vec<String>) {
+        let dir = self.temp.path().join("t-0");
+        let names = file_names(&dir);
+        for stem in names.iter().filter_map(|name| name.strip_suffix(".log")) {
+            if self.rng.one_in(2) {
+                continue;
+            }
+            told.push(format!("the indexes of {stem} are removed"));
+            for suffix in [".index", ".timeindex", ".txnindex"] {
+                found(std::fs::remove_file(dir.join(format!("{stem}{suffix}")))).expect("remove");
+            }
+        }
+        self.disk.look();
     }
 
     /// Both kinds of stop, to end with.

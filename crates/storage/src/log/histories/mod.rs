@@ -1,8 +1,8 @@
 //! Random histories of a log on a disk that fails, against a model.
 //!
 //! A history is a list of steps that a seed determines: appends of all kinds, rolling, flushing, retention, swaps of a
-//! cleaning, DeleteRecords, truncation, checkpoints, orderly stops, the end of the process, power failures, and operations
-//! of the disk that fail. After each, the log must agree with the model: every batch byte for byte at its
+//! cleaning, DeleteRecords, truncation, checkpoints, orderly stops, the end of the process, power failures, operations
+//! of the disk that fail, and times without a descriptor or memory left, which a log survives. After each, the log must agree with the model: every batch byte for byte at its
 //! offset, producers, transactions, leader epochs and timestamps. Where a crash may have taken something, what is
 //! left must be a beginning of what was there, at least up to what was flushed.
 //!

@@ -9,7 +9,7 @@ use super::history::History;
 use super::model::{Batch, FIRST_TRANSACTIONAL, Kind, PRODUCERS_END, ProducerBatch};
 use crate::error::StorageResult;
 use crate::log::{AppendError, AppendInfo, AppendOptions};
-use crate::test_support::crash_disk::Faults;
+use crate::test_support::crash_disk::{Exhaustion, Faults};
 use crate::test_support::{NOW, batch_at};
 
 /// Offset and leader epoch are not covered by a batch's CRC: here they stand.
@@ -20,7 +20,22 @@ impl History {
     /// Something happens.
     pub fn step(&mut self, told: &mut Vec<String>) {
         self.now_ms += self.rng.between(0, 30);
-        let done = match self.rng.below(63) {
+        let what = self.rng.below(63);
+        // What fails for this reason is as if it had not been tried, and the log goes on.
+        let may_exhaust = matches!(what, 0..=30 | 35..=41);
+        if may_exhaust && self.rng.one_in(6) {
+            let exhaustion =
+                Exhaustion { after: self.rng.below(8) as u32, count: self.rng.between(1, 3) as u32 };
+            told.push(format!("{exhaustion:?}"));
+            self.disk.set_exhaustion(Some(exhaustion));
+        }
+        let done = self.step_number(what, told);
+        self.disk.set_exhaustion(None);
+        self.settle(done.is_err(), told);
+    }
+
+    fn step_number(&mut self, what: u64, told: &mut Vec<String>) -> StorageResult<()> {
+        match what {
             0..=11 => self.append_plain(told),
             12..=18 => self.append_idempotent(told),
             19..=27 => self.append_transactional(told),
@@ -75,8 +90,7 @@ impl History {
                 self.lose_power(told);
                 Ok(())
             }
-        };
-        self.settle(done.is_err(), told);
+        }
     }
 
     pub fn tell(
