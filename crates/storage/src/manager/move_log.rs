@@ -88,6 +88,7 @@ impl LogManager {
         let name = unique_dir_name(partition, FUTURE_DIR_SUFFIX);
         let future = self.create_in(dir, partition, &name, &options)?;
         self.futures.write().insert(partition.clone(), future);
+        log.stop_cleaning();
         Ok(())
     }
 
