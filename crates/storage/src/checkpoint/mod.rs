@@ -8,12 +8,13 @@
 //! | `cleaner-offset-checkpoint` | log directory | `topic partition offset`: all before is clean |
 //! | `leader-epoch-checkpoint` | partition | `epoch start-offset` |
 //!
-//! All are version 0 and replaced as a whole. [`partition_metadata`], [`clean_shutdown`] and [`tail_checkpoint`] have
+//! All are version 0 and replaced as a whole. [`partition_metadata`], [`clean_shutdown`], [`moved_to`] and [`tail_checkpoint`] have
 //! forms of their own.
 
 pub mod clean_shutdown;
 pub mod fields;
 pub mod leader_epoch_checkpoint;
+pub mod moved_to;
 pub mod offset_checkpoint;
 pub mod partition_metadata;
 pub mod tail_checkpoint;

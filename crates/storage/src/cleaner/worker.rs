@@ -231,6 +231,8 @@ fn choose(manager: &LogManager, now_ms: i64) -> Chosen {
             && log.config().compact
             && !log.is_uncleanable()
             && !log.is_taken_for_cleaning()
+            // What was copied before would not be clean, although the log says so.
+            && manager.future_log(log.partition()).is_none()
     });
     let (mut dirtiest_ratio, mut max_compaction_delay_ms) = (0.0_f64, 0);
     let looked = candidates.filter_map(|log| match LogToClean::look(&log, now_ms) {

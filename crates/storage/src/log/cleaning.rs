@@ -112,6 +112,11 @@ impl PartitionLog {
         }
     }
 
+    /// A cleaning that is under way comes too late: the log is being copied as it is.
+    pub(crate) fn stop_cleaning(&self) {
+        self.abort_cleaning(&self.state.lock());
+    }
+
     /// Sets the checkpoint after a cleaning, unless the log has been truncated since.
     pub(crate) fn finish_cleaning(&self, truncations: u64, clean_until: i64) {
         let _state = self.state.lock();

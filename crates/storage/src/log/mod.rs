@@ -14,6 +14,7 @@
 //! | `cleaning`, `replace` | what compaction asks, and swapping its segments in |
 //! | `producers` | what is told about producers; verification guards |
 //! | `retire` | closing, and renaming for deletion |
+//! | `hand_over` | to a copy in another log directory |
 //!
 //! One mutex guards everything that changes; only a slow disk's writes are done without it (`write`). Offsets are atomics besides, so that looking at them costs
 //! nothing. A reader holds the mutex while it finds a range, not while the range is read or sent. Nothing that
@@ -24,6 +25,7 @@ mod append_given;
 mod appended;
 mod cleaning;
 mod flush;
+mod hand_over;
 mod leftovers;
 mod listing;
 mod lookup;

@@ -66,7 +66,7 @@ impl ReadError {
 }
 
 /// A range of one segment.
-struct Found {
+pub(super) struct Found {
     segment: usize,
     read: SegmentRead,
 }
@@ -110,7 +110,7 @@ impl PartitionLog {
         Ok(data)
     }
 
-    fn read_locked(
+    pub(super) fn read_locked(
         &self,
         state: &mut LogState,
         offset: i64,

@@ -51,7 +51,7 @@ impl PartitionLog {
     }
 
     /// Makes durable what a flush leaves out: the active segment's indexes, and files of an empty log.
-    fn sync_rest(&self) -> StorageResult<()> {
+    pub(crate) fn sync_rest(&self) -> StorageResult<()> {
         let mut state = self.open_state_to_change()?;
         let dir = state.dir.clone();
         let env = self.env(&dir);
@@ -88,16 +88,6 @@ impl PartitionLog {
         self.rename_locked(&mut state, &unique_dir_name(&self.partition, suffix))
     }
 
-    /// Takes the log out of service if it ends at `offset`; whether it did.
-    pub(crate) fn close_at(&self, offset: i64) -> StorageResult<bool> {
-        let mut state = self.open_state_to_change()?;
-        let ends_there = self.log_end_offset() == offset;
-        if ends_there {
-            self.end(&mut state);
-        }
-        Ok(ends_there)
-    }
-
     fn rename_locked(&self, state: &mut LogState, name: &str) -> StorageResult<PathBuf> {
         let renamed = self.log_dir.path().join(name);
         std::fs::rename(&state.dir, &renamed).map_err(|e| self.fail("renaming the directory of", e))?;
@@ -112,12 +102,13 @@ impl PartitionLog {
         self.end(&mut self.state_to_change());
     }
 
-    fn end(&self, state: &mut LogState) {
+    pub(super) fn end(&self, state: &mut LogState) {
         state.closed = true;
         state.tail.clear();
     }
 
-    /// Gives the directory another name below the same log directory; it stays in service.
+    /// Gives the directory another name below the same log directory; it stays in service. What is to survive a power
+    /// failure must be durable before.
     pub(crate) fn rename_dir(&self, name: &str) -> StorageResult<()> {
         let mut state = self.open_state_to_change()?;
         self.rename_locked(&mut state, name).map(|_| ())

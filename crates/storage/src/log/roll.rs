@@ -19,6 +19,17 @@ impl PartitionLog {
         Ok(())
     }
 
+    /// Goes on at `offset`, behind the log's end: what lay in between in the log that this one is a copy of, was compacted
+    /// away.
+    pub(crate) fn skip_to(&self, offset: i64, now_ms: i64) -> StorageResult<()> {
+        let mut state = self.open_state_to_change()?;
+        if offset > self.log_end_offset() {
+            self.roll_to(&mut state, offset, now_ms).map_err(|e| self.fail("rolling log segment for", e))?;
+            self.update_log_end_offset(&mut state, offset);
+        }
+        Ok(())
+    }
+
     /// Closes the active segment if it cannot take what is to be appended from `first_offset` on.
     pub(super) fn maybe_roll(
         &self,

@@ -53,11 +53,11 @@ impl LogManager {
     ) {
         // Held throughout, so that of two checkpoints the later one stays.
         let mut written = self.checkpoints_written.lock();
-        let mut offsets: Vec<(Arc<PartitionLog>, i64)> = self
-            .logs_in(dir)
-            .into_iter()
-            .filter_map(|log| offset(&log).map(|offset| (log, offset)))
-            .collect();
+        let mut logs = self.logs_in(dir);
+        let arriving = self.arriving.lock().clone().filter(|log| log.log_dir().path() == dir.path());
+        logs.extend(arriving.filter(|arriving| logs.iter().all(|log| !Arc::ptr_eq(log, arriving))));
+        let mut offsets: Vec<(Arc<PartitionLog>, i64)> =
+            logs.into_iter().filter_map(|log| offset(&log).map(|offset| (log, offset))).collect();
         let sum = offsets.iter().fold(offsets.len() as u64, |sum, (log, offset)| {
             sum.wrapping_add(self.hasher.hash_one((log.partition(), offset)))
         });

@@ -191,6 +191,22 @@ fn a_truncation_is_written_down_and_a_move_takes_the_clean_offset_along() {
 }
 
 #[test]
+fn a_log_that_is_being_moved_is_not_cleaned() {
+    let temp = temp_dir();
+    let manager = open(temp.path());
+    let log = create(&manager, "compacted", 0);
+    fill(&log, 40);
+    let view = log.cleaning_view(NOW).expect("view");
+    let target = manager.log_dirs().iter().find(|dir| dir.path() != log.log_dir().path()).expect("other");
+    manager.start_move(log.partition(), target.path(), NOW).expect("move");
+    assert!(log.check_cleaning(view.truncations).is_err(), "the one that is under way is given up");
+    let (host, mut worker) = (TestHost::new(), worker(f64::MAX));
+    assert!(!worker.work(&manager, &host));
+    while !matches!(manager.continue_move(log.partition(), NOW).expect("copy"), MoveProgress::Done(_)) {}
+    assert!(worker.work(&manager, &host));
+}
+
+#[test]
 fn the_gauges_say_what_was_done() {
     let temp = temp_dir();
     let manager = open(temp.path());

@@ -137,6 +137,7 @@ impl LogManager {
             context: StorageContext::new(&options.context),
             logs: RwLock::default(),
             futures: RwLock::default(),
+            arriving: Mutex::default(),
             strays: Mutex::default(),
             loaded_dirs: Mutex::default(),
             checkpoints_written: Mutex::default(),

@@ -1,7 +1,6 @@
 //! Loading all logs, on several threads per directory.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ottla_protocol::{Str, TopicPartition, Uuid};
 use parking_lot::Mutex;
 
-use super::{LogManager, Logs};
+use super::LogManager;
+use super::register::Moved;
 use crate::checkpoint::clean_shutdown::{self, CleanShutdown};
 use crate::checkpoint::offset_checkpoint::{
     self, CLEANER_OFFSET_FILE, HIGH_WATERMARK_FILE, LOG_START_OFFSET_FILE, Offsets, RECOVERY_POINT_FILE,
@@ -65,10 +65,10 @@ pub enum LoadError {
 }
 
 /// One partition directory to load.
-struct Job {
+pub(super) struct Job {
     partition: TopicPartition,
-    kind: DirKind,
-    path: PathBuf,
+    pub(super) kind: DirKind,
+    pub(super) path: PathBuf,
 }
 
 /// The state of one log directory before its logs are loaded.
@@ -111,6 +111,8 @@ impl DirState {
 #[derive(Default)]
 struct Loaded {
     logs: Vec<(DirKind, Arc<PartitionLog>)>,
+    /// Those of them that are marked as moved.
+    moved: Vec<Moved>,
     failed: Vec<(TopicPartition, StorageError)>,
 }
 
@@ -133,7 +135,7 @@ impl LogManager {
             states.push((dir, state));
         }
         let loaded = self.load_dirs(&states, options);
-        let mut cut = Vec::new();
+        let (mut cut, mut all, mut moved) = (Vec::new(), Vec::new(), Vec::new());
         for ((dir, loaded), (_, state)) in loaded.into_iter().zip(&states) {
             if dir.is_online() {
                 self.loaded_dirs.lock().push(dir.path().to_path_buf());
@@ -143,8 +145,10 @@ impl LogManager {
             if state.is_beyond(&loaded.logs) {
                 cut.push(dir);
             }
-            self.register(loaded.logs)?;
+            moved.extend(loaded.moved);
+            all.extend(loaded.logs);
         }
+        self.register(all, &moved, options.now_ms)?;
         // A power failure must not find a recovery point beyond what was durable: what is appended from now on, below
         // it, would be taken for granted then.
         cut.into_iter().for_each(|dir| self.checkpoint_dir(dir));
@@ -229,7 +233,11 @@ impl LogManager {
                     break;
                 }
                 match self.load_one(dir, state, job, options) {
-                    Ok(Some(log)) => loaded.lock().logs.push((job.kind, log)),
+                    Ok(Some(log)) => {
+                        let mut loaded = loaded.lock();
+                        loaded.moved.extend(self.moved_to(job, &log).map(|target| (log.clone(), target)));
+                        loaded.logs.push((job.kind, log));
+                    }
                     Ok(None) => {}
                     Err(e) => {
                         tracing::error!("Error while loading logs in {}: {e}", job.path.display());
@@ -281,26 +289,6 @@ impl LogManager {
             log.set_cleaner_checkpoint(state.clean_offsets.get(&job.partition).copied());
         }
         Ok(Some(log))
-    }
-
-    fn register(&self, loaded: Vec<(DirKind, Arc<PartitionLog>)>) -> Result<(), LoadError> {
-        let (mut logs, mut futures) = (self.logs.write(), self.futures.write());
-        for (kind, log) in loaded {
-            let map: &mut Logs = if kind == DirKind::Future { &mut futures } else { &mut logs };
-            match map.entry(log.partition().clone()) {
-                Entry::Vacant(place) => {
-                    place.insert(log);
-                }
-                Entry::Occupied(other) => {
-                    return Err(LoadError::Duplicate {
-                        partition: log.partition().clone(),
-                        first: other.get().dir(),
-                        second: log.dir(),
-                    });
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Sets aside a log that the metadata does not know, as is done with those found at the start.

@@ -10,21 +10,21 @@ use crate::log::AppendOptions;
 use crate::meta_properties::MetaProperties;
 use crate::test_support::*;
 
-struct Broker {
-    temp: tempfile::TempDir,
-    manager: LogManager,
+pub(super) struct Broker {
+    pub(super) temp: tempfile::TempDir,
+    pub(super) manager: LogManager,
 }
 
 fn paths(temp: &tempfile::TempDir, count: usize) -> Vec<PathBuf> {
     (0..count).map(|i| temp.path().join(format!("d{i}"))).collect()
 }
 
-fn options(temp: &tempfile::TempDir, dirs: usize) -> LogManagerOptions {
+pub(super) fn options(temp: &tempfile::TempDir, dirs: usize) -> LogManagerOptions {
     LogManagerOptions::new(paths(temp, dirs), 1)
 }
 
 impl Broker {
-    fn new(dirs: usize) -> Self {
+    pub(super) fn new(dirs: usize) -> Self {
         let temp = temp_dir();
         let manager = LogManager::open(options(&temp, dirs)).expect("open");
         let broker = Self { temp, manager };
@@ -32,7 +32,7 @@ impl Broker {
         broker
     }
 
-    fn load(&self) -> LoadReport {
+    pub(super) fn load(&self) -> LoadReport {
         self.load_as(&|_, _| false)
     }
 
@@ -43,7 +43,7 @@ impl Broker {
     }
 
     /// The next start, after a clean stop or a kill.
-    fn restart(self, clean: bool) -> Self {
+    pub(super) fn restart(self, clean: bool) -> Self {
         let dirs = self.manager.dirs.len();
         if clean {
             self.manager.shutdown(7, NOW);
@@ -54,7 +54,7 @@ impl Broker {
         Self { temp, manager }
     }
 
-    fn create(&self, name: &str, partition: i32) -> Arc<PartitionLog> {
+    pub(super) fn create(&self, name: &str, partition: i32) -> Arc<PartitionLog> {
         self.try_create(name, partition).expect("create")
     }
 
@@ -69,12 +69,12 @@ impl Broker {
         self.manager.get_or_create(&TopicPartition::new(name, partition), &options)
     }
 
-    fn log(&self, name: &str, partition: i32) -> Arc<PartitionLog> {
+    pub(super) fn log(&self, name: &str, partition: i32) -> Arc<PartitionLog> {
         self.manager.log(&TopicPartition::new(name, partition)).expect("log")
     }
 }
 
-fn append(log: &PartitionLog, count: usize) {
+pub(super) fn append(log: &PartitionLog, count: usize) {
     for _ in 0..count {
         let options = AppendOptions { now_ms: NOW, ..Default::default() };
         log.append_as_leader(&record(100), &options).expect("append");
@@ -398,68 +398,6 @@ fn a_directory_that_goes_offline_takes_its_logs_along() {
     let [d0, d1] =
         [0, 1].map(|i| std::fs::canonicalize(broker.temp.path().join(format!("d{i}"))).expect("path"));
     assert_eq!((marked(&d0), marked(&d1)), (d0 != dead, d1 != dead));
-}
-
-#[test]
-fn a_log_moves_to_another_directory() {
-    let broker = Broker::new(2);
-    let partition = TopicPartition::new("t", 0);
-    let log = broker.create("t", 0);
-    for i in 0..60 {
-        let options = AppendOptions { leader_epoch: i / 20, now_ms: NOW, ..Default::default() };
-        log.append_as_leader(&idempotent(5, 0, i, 1), &options).expect("append");
-    }
-    log.set_high_watermark(60);
-    log.delete_records_before(7).expect("delete");
-    let (from, to) = (log.log_dir().path().to_path_buf(), {
-        let dirs = broker.manager.log_dirs();
-        dirs.iter().find(|d| d.path() != log.log_dir().path()).expect("other").path().to_path_buf()
-    });
-    assert!(matches!(
-        broker.manager.start_move(&partition, Path::new("/nowhere"), NOW),
-        Err(MoveError::NoDirectory(_))
-    ));
-    broker.manager.start_move(&partition, &from, NOW).expect("already there");
-    assert!(broker.manager.future_log(&partition).is_none());
-    broker.manager.start_move(&partition, &to, NOW).expect("start");
-    assert!(broker.manager.future_log(&partition).is_some());
-    let before = read_all(&log, 7);
-    let moved = loop {
-        match broker.manager.continue_move(&partition, NOW).expect("copy") {
-            MoveProgress::Behind(records) => assert!(records > 0),
-            MoveProgress::Done(moved) => break moved,
-        }
-    };
-    assert_eq!(moved.log_dir().path(), to);
-    assert!(log.check_open().is_err());
-    assert_eq!((moved.log_start_offset(), moved.log_end_offset(), moved.high_watermark()), (7, 60, 60));
-    assert_eq!(read_all(&moved, 7), before);
-    assert!(Arc::ptr_eq(&moved, &broker.log("t", 0)));
-    assert_eq!(moved.latest_epoch(), Some(2));
-    broker.manager.context().background_tick(NOW + 60_000);
-    assert!(file_names(&from).iter().all(|n| !n.starts_with("t-0")));
-    let broker = broker.restart(true);
-    assert_eq!(broker.load().loaded, 1);
-    assert_eq!(read_all(&broker.log("t", 0), 7), before);
-}
-
-#[test]
-fn a_move_may_be_given_up_or_interrupted() {
-    let broker = Broker::new(2);
-    let partition = TopicPartition::new("t", 0);
-    let log = broker.create("t", 0);
-    append(&log, 20);
-    let dirs = broker.manager.log_dirs();
-    let to = dirs.iter().find(|d| d.path() != log.log_dir().path()).expect("other").path().to_path_buf();
-    broker.manager.start_move(&partition, &to, NOW).expect("start");
-    broker.manager.cancel_move(&partition, NOW).expect("cancel");
-    assert!(broker.manager.future_log(&partition).is_none());
-    broker.manager.start_move(&partition, &to, NOW).expect("start");
-    let broker = broker.restart(true);
-    assert_eq!(broker.load().loaded, 2);
-    assert!(broker.manager.future_log(&partition).is_some(), "goes on after a restart");
-    while !matches!(broker.manager.continue_move(&partition, NOW).expect("copy"), MoveProgress::Done(_)) {}
-    assert_eq!(broker.log("t", 0).log_end_offset(), 20);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //! | file | what |
 //! | --- | --- |
 //! | `dirs` | checking, locking and identifying the log directories |
-//! | `load` | loading all logs |
+//! | `load`, `register` | loading all logs |
 //! | `create` | creating, deleting |
-//! | `move_log` | to another log directory |
+//! | `move_log`, `log_copy`, `replace_log` | to another log directory |
 //! | `truncate` | cutting logs |
 //! | `checkpoints` | recovery points, log start offsets, high watermarks |
 //! | `housekeeping` | what is to be done from time to time |
@@ -21,7 +21,10 @@ mod dirs;
 mod disk_space;
 mod housekeeping;
 mod load;
+mod log_copy;
 mod move_log;
+mod register;
+mod replace_log;
 mod shutdown;
 mod truncate;
 
@@ -29,6 +32,8 @@ mod truncate;
 mod cleaner_test;
 #[cfg(test)]
 mod manager_test;
+#[cfg(test)]
+mod move_test;
 
 use std::collections::HashMap;
 use std::hash::RandomState;
@@ -107,6 +112,8 @@ pub struct LogManager {
     logs: RwLock<Logs>,
     /// Copies that are being made in another log directory.
     futures: RwLock<Logs>,
+    /// A copy that is about to take its log's place: checkpoints must know of it before it is found there.
+    arriving: Mutex<Option<Arc<PartitionLog>>>,
     strays: Mutex<Vec<PathBuf>>,
     /// Directories all of whose logs were loaded: only these may be marked clean at the end.
     loaded_dirs: Mutex<Vec<PathBuf>>,

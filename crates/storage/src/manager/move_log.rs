@@ -4,14 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use ottla_protocol::{ErrorCode, TopicPartition};
 
 use super::LogManager;
 use super::create::CreateOptions;
+use super::log_copy::LogCopy;
 use crate::error::{StorageError, StorageResult};
 use crate::log::{AppendError, PartitionLog, ReadError};
-use crate::names::{FUTURE_DIR_SUFFIX, dir_name, unique_dir_name};
+use crate::names::{FUTURE_DIR_SUFFIX, unique_dir_name};
 
 /// How far a copy is.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub enum MoveProgress {
 /// Why a log is not moved.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
-    /// There is no such log.
+    /// There is no such log, or it is not being moved.
     #[error("there is no log for {0}")]
     NoLog(TopicPartition),
     /// There is no such directory, or it is offline.
@@ -54,9 +54,6 @@ impl MoveError {
         }
     }
 }
-
-/// Bytes that are copied at a time.
-const COPY_BYTES: usize = 1 << 20;
 
 impl LogManager {
     /// Begins to move a log; nothing happens when it lies there already. Another move of the same log is given
@@ -90,35 +87,37 @@ impl LogManager {
         };
         let name = unique_dir_name(partition, FUTURE_DIR_SUFFIX);
         let future = self.create_in(dir, partition, &name, &options)?;
-        let start = log.log_start_offset();
-        if start > 0 {
-            future.truncate_fully_and_start_at(start, None, now_ms)?;
-        }
         self.futures.write().insert(partition.clone(), future);
+        log.stop_cleaning();
         Ok(())
     }
 
     /// Copies up to about a megabyte, and finishes the move when nothing is left to copy. To be called again
     /// and again by a background thread.
+    ///
+    /// # Errors
+    /// `NoLog` when there is nothing to do: the log was deleted, its move given up, or its directory is offline. After any
+    /// other the log serves where it was, and the move cannot go on.
     pub fn continue_move(&self, partition: &TopicPartition, now_ms: i64) -> Result<MoveProgress, MoveError> {
         let missing = || MoveError::NoLog(partition.clone());
         let log = self.log(partition).ok_or_else(missing)?;
         let future = self.future_log(partition).ok_or_else(missing)?;
-        if future.log_end_offset() < log.log_start_offset() {
-            future.truncate_fully_and_start_at(log.log_start_offset(), None, now_ms)?;
+        let copy = LogCopy { log, future, now_ms };
+        let done = match copy.advance() {
+            Ok(true) => self.finish_move(&copy),
+            Ok(false) => Ok(MoveProgress::Behind(copy.behind())),
+            Err(why) => Err(why),
+        };
+        match done {
+            // Records were removed just where the next ones were looked for.
+            Err(MoveError::Read(ReadError::OffsetOutOfRange { .. })) => {
+                Ok(MoveProgress::Behind(copy.behind()))
+            }
+            // Without the log the copy may be all that is left.
+            Err(_) if !copy.log.log_dir().is_online() => Err(missing()),
+            Err(why) => self.check_move(&copy).and(Err(why)),
+            done => done,
         }
-        if future.log_end_offset() > log.log_end_offset() {
-            future.truncate_to(log.log_end_offset(), now_ms)?;
-        }
-        if future.log_end_offset() < log.log_end_offset() {
-            let records = copy_from(&log, future.log_end_offset())?;
-            future.append_as_follower(&records, i32::MAX, now_ms)?;
-        }
-        let behind = log.log_end_offset() - future.log_end_offset();
-        if behind > 0 {
-            return Ok(MoveProgress::Behind(behind));
-        }
-        self.finish_move(&log, &future, now_ms)
     }
 
     /// Gives a move up.
@@ -127,46 +126,4 @@ impl LogManager {
         let future = self.futures.write().remove(partition);
         future.map_or(Ok(()), |future| self.retire(&future, now_ms))
     }
-
-    fn finish_move(
-        &self,
-        log: &Arc<PartitionLog>,
-        future: &Arc<PartitionLog>,
-        now_ms: i64,
-    ) -> Result<MoveProgress, MoveError> {
-        let partition = log.partition();
-        // The copy must be as durable as what it replaces.
-        future.flush(now_ms)?;
-        let _turn = self.creation.lock();
-        if !log.close_at(future.log_end_offset())? {
-            return Ok(MoveProgress::Behind(log.log_end_offset() - future.log_end_offset()));
-        }
-        future.rename_dir(&dir_name(partition))?;
-        future.set_high_watermark(log.high_watermark());
-        future.set_cleaner_checkpoint(log.cleaner_checkpoint());
-        if log.is_uncleanable() {
-            future.set_uncleanable(log.uncleanable_bytes());
-        }
-        self.futures.write().remove(partition);
-        self.logs.write().insert(partition.clone(), future.clone());
-        let delay_ms = log.config().file_delete_delay_ms;
-        let renamed = log.rename_closed(crate::names::DELETE_DIR_SUFFIX)?;
-        self.context.trash.add(now_ms.saturating_add(delay_ms), renamed, log.log_dir());
-        self.checkpoint_dir(log.log_dir());
-        self.checkpoint_dir(future.log_dir());
-        tracing::info!("The log of {partition} was moved to {}", future.log_dir().path().display());
-        Ok(MoveProgress::Done(future.clone()))
-    }
-}
-
-fn copy_from(log: &PartitionLog, offset: i64) -> Result<Bytes, MoveError> {
-    let data = log.read(offset, COPY_BYTES, true, log.log_end_offset())?;
-    let mut records = BytesMut::with_capacity(data.size);
-    for piece in &data.pieces {
-        let bytes = piece.to_bytes().map_err(|source| {
-            log.log_dir().fail(format!("Error while copying the log of {}", log.partition()), source)
-        })?;
-        records.extend_from_slice(&bytes);
-    }
-    Ok(records.freeze())
 }
