@@ -9,6 +9,7 @@ issuer for, {F} of one whose tokens are signed by another key, {N} of one whom t
 import re
 import shlex
 import sys
+import time
 
 from harness.broker import HOST
 from issuer import SECRET
@@ -61,7 +62,7 @@ STEPS = [
 BEARER = [
     ("topics", "{B} --describe --topic job-tools", 0, r"PartitionCount: 2"),
     ("get-offsets", "{B} --topic job-tools", 0, r"job-tools:0:0"),
-    ("topics", "{F} --list", 1, r"(?i:SaslAuthenticationException|authentication failed)"),
+    ("topics", "{F} --list", 1, r"invalid_token"),
     ("topics", "{N} --list", 1, r"(?i:401|invalid_client|SaslAuthenticationException|Failed to create new KafkaAdminClient)"),
 ]
 TOKENS = [
@@ -136,8 +137,13 @@ def steps(s, r, whose: str, words: dict, ask):
         full = arguments
         for word, meaning in words.items():
             full = full.replace(word, meaning)
-        got, out, err = ask(tool, shlex.split(full))
-        said = out + err
+        # Apache Kafka answers with a token before it shows it to those who ask for tokens.
+        deadline = time.monotonic() + (30 if tool == "delegation-tokens" and "--describe" in arguments else 0)
+        while True:
+            got, out, err = ask(tool, shlex.split(full))
+            said = out + err
+            if got == code and re.search(holds, said, re.S) or time.monotonic() > deadline:
+                break
         if got != code or not re.search(holds, said, re.S):
             r.fail(name, f"{tool} {arguments}: code {got}, wanted {code} and {holds!r}: {said[-500:]}")
         else:
