@@ -92,6 +92,31 @@ async fn a_request_without_answer_is_done_when_it_is_written() {
     mock.wait_for(ApiKey::Produce, 1).await;
 }
 
+/// Half of it is written when the broker goes: nobody has closed the client.
+#[tokio::test(start_paused = true)]
+async fn why_a_request_without_answer_is_lost_is_told() {
+    let mock = Mock::start(1);
+    mock.on(|_, _: HeartbeatRequest| Answer::Later(Box::pin(std::future::pending())));
+    let cluster = Cluster::new(mock.config()).unwrap();
+    cluster.refresh(soon()).await.unwrap();
+    while !cluster.is_ready(1) {
+        cluster.changed().await;
+    }
+    let connection = cluster.ready(1).unwrap();
+    let _silent = cluster.submit(connection, |_| Ok(HeartbeatRequest::default()), true, soon()).unwrap();
+    mock.wait_for(ApiKey::Heartbeat, 1).await;
+    let large = Some(Str::from("x".repeat(30_000)));
+    let build = |_| Ok(ProduceRequest { transactional_id: large.clone(), ..Default::default() });
+    let lost: Vec<_> = (0..10).map(|_| cluster.submit(connection, build, false, soon()).unwrap()).collect();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    mock.stop_broker(1).await;
+    for lost in lost {
+        let error = lost.await.unwrap_err();
+        assert!(matches!(error, Error::Disconnected(_)), "{error}");
+        assert!(!error.to_string().contains("the client was closed"), "{error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_broker_is_given_up() {
     let mock = Mock::start(1);

@@ -447,7 +447,9 @@ impl Shared {
                 return Ok(response);
             }
             Ok(Ok(Err(why))) => why,
-            Ok(Err(_)) => "the client was closed".into(),
+            Ok(Err(_)) if self.state.lock().closed => "the client was closed".into(),
+            // It went with the connection's task, which had it in hand.
+            Ok(Err(_)) => "it broke while the request was being written".into(),
             Err(_) => {
                 let (node, name) = (self.describe(node), constant_name(R::KEY.name()));
                 return Err(Error::Timeout(format!("Timed out waiting for node {node} to answer {name}")));
