@@ -84,6 +84,8 @@ pub struct RequestContext {
     pub correlation_id: i32,
     /// What the client calls itself.
     pub client_id: Option<Str>,
+    /// Bytes of its frame, which what is sliced from the request keeps alive.
+    pub frame_bytes: usize,
     /// When the request was read, in Unix milliseconds.
     pub now_ms: i64,
     /// The same in Unix microseconds.

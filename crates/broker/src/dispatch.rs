@@ -84,6 +84,7 @@ impl Dispatcher {
             api_version: start.api_version,
             correlation_id: header.correlation_id,
             client_id,
+            frame_bytes: frame_len,
             now_ms: began_us / 1_000,
             began_us,
             requests: self.requests.clone(),

@@ -19,13 +19,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use ottla_storage::{AppendInfo, VerificationGuard};
+use ottla_storage::AppendInfo;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::clock::steady_ms;
 use crate::partition_threads::PartitionThreads;
-use crate::partitions::{AppendRefused, Partition};
+use crate::partitions::{AppendRefused, ClientAppend, Partition};
 
 /// An append that took so long has waited for the disk: well above the coarse clock's step, and below the pauses
 /// that are felt. Ms.
@@ -58,8 +58,7 @@ struct Waiting {
 #[derive(Debug)]
 struct WaitingAppend {
     records: Bytes,
-    guard: VerificationGuard,
-    now_ms: i64,
+    append: ClientAppend,
     sender: oneshot::Sender<Result<AppendInfo, AppendRefused>>,
 }
 
@@ -85,14 +84,14 @@ impl Slowness {
 
     /// Puts an append behind those that wait, if the log is slow: what will tell of its end, and whether the partition
     /// must be given to the threads.
-    fn push(&self, records: &Bytes, guard: VerificationGuard, now_ms: i64) -> Option<(Appended, bool)> {
+    fn push(&self, records: &Bytes, append: ClientAppend) -> Option<(Appended, bool)> {
         let mut waiting = self.waiting.lock();
         // It may have become fast since the caller looked.
         if !self.is_slow() {
             return None;
         }
         let (sender, appended) = oneshot::channel();
-        waiting.appends.push_back(WaitingAppend { records: records.clone(), guard, now_ms, sender });
+        waiting.appends.push_back(WaitingAppend { records: records.clone(), append, sender });
         Some((appended, !std::mem::replace(&mut waiting.is_queued, true)))
     }
 
@@ -126,13 +125,12 @@ impl SlowLogs {
         &self,
         partition: &Arc<Partition>,
         records: &Bytes,
-        guard: VerificationGuard,
-        now_ms: i64,
+        append: ClientAppend,
     ) -> Option<Appended> {
         if !partition.slowness.is_slow() {
             return None;
         }
-        let (appended, is_first) = partition.slowness.push(records, guard, now_ms)?;
+        let (appended, is_first) = partition.slowness.push(records, append)?;
         if is_first {
             self.0.enqueue(partition.clone());
         }
@@ -147,25 +145,28 @@ impl SlowLogs {
 
 /// One append; whether more waits.
 fn append_once(partition: &Arc<Partition>) -> bool {
-    if let Some(append) = partition.slowness.pop() {
-        let outcome = partition.append_apart(&append.records, append.guard, append.now_ms);
+    if let Some(WaitingAppend { records, append, sender }) = partition.slowness.pop() {
+        let outcome = partition.append_apart(&records, append);
         // Whoever asked may be gone.
-        let _ = append.sender.send(outcome);
+        let _ = sender.send(outcome);
     }
     partition.slowness.has_more(steady_ms())
 }
 
 #[cfg(test)]
 mod tests {
+    use ottla_storage::VerificationGuard;
+
     use super::*;
+
+    const APPEND: ClientAppend =
+        ClientAppend { frame_bytes: 0, verification_guard: VerificationGuard::SENTINEL, now_ms: 0 };
 
     #[test]
     fn a_log_is_slow_until_it_has_kept_nobody_waiting_for_a_while() {
         let slowness = Slowness::default();
         slowness.note(1_000, 1_000 + SLOW_MS - 1);
-        assert!(
-            !slowness.is_slow() && slowness.push(&Bytes::new(), VerificationGuard::SENTINEL, 0).is_none()
-        );
+        assert!(!slowness.is_slow() && slowness.push(&Bytes::new(), APPEND).is_none());
         slowness.note(1_000, 1_000 + SLOW_MS);
         assert!(slowness.is_slow());
         assert!(!slowness.has_more(1_000 + SLOW_MS + FAST_AFTER_MS - 1));
@@ -181,10 +182,8 @@ mod tests {
     fn a_log_does_not_become_fast_while_appends_wait() {
         let slowness = Slowness::default();
         slowness.note(0, SLOW_MS);
-        let (_first, is_first) =
-            slowness.push(&Bytes::from_static(b"1"), VerificationGuard::SENTINEL, 0).expect("slow");
-        let (_second, is_second_first) =
-            slowness.push(&Bytes::from_static(b"2"), VerificationGuard::SENTINEL, 0).expect("slow");
+        let (_first, is_first) = slowness.push(&Bytes::from_static(b"1"), APPEND).expect("slow");
+        let (_second, is_second_first) = slowness.push(&Bytes::from_static(b"2"), APPEND).expect("slow");
         assert!(is_first && !is_second_first, "a partition is with the threads once");
         assert_eq!(slowness.pop().expect("waiting").records, "1");
         assert!(slowness.has_more(1_000_000));

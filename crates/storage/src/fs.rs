@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// What a log does to a disk that may fail. Tests put a failing disk in its place; all other file
 /// operations are plain `std::fs`.
 pub trait Disk: Send + Sync {
-    /// Opens a segment's file for reading and writing; one that is missing is made only if `create` says so.
+    /// Opens a file of a log for reading and writing; one that is missing is made only if `create` says so.
     fn open(&self, path: &Path, create: bool) -> io::Result<File> {
         OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path)
     }

@@ -3,7 +3,8 @@
 //! Large batches are kept as the slice of the receive buffer that they came in, beside a copy of the 16
 //! header bytes that the log patched. Small ones are copied, several to a buffer: a record of 100 bytes must
 //! not pin a receive buffer of a megabyte, and a fetch of a thousand of them must not become a thousand
-//! pieces. A buffer that is still being filled is frozen when the first reader wants it; what comes after
+//! pieces. Copied is also what is a small part of its frame only: a slice keeps the whole frame alive, of which the
+//! rest may be anything, also batches that were refused. A buffer that is still being filled is frozen when the first reader wants it; what comes after
 //! goes behind it in the same allocation.
 //!
 //! The tail is always a suffix of the active segment, without gaps in position. Rolling empties it.
@@ -24,6 +25,9 @@ pub const PARTITION_BYTES_MAX: usize = 256 * 1024;
 pub const GLOBAL_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Batches below this size are copied.
 const COPY_BELOW: usize = 8 * 1024;
+/// And those that are less than such a part of the frame they came in: what slices keep alive is no more than so many times
+/// what the budget counts. Low enough for a producer's frame with batches for a few partitions, which all stay.
+const FRAME_PART_MIN: usize = 8;
 /// Bounds of the buffers that small batches are copied to; they double while a log stays busy.
 const CHUNK_MIN: usize = 512;
 const CHUNK_MAX: usize = 64 * 1024;
@@ -146,15 +150,22 @@ impl HotTail {
     }
 
     /// Adds the batch that was just written at `position`: `head` are its first header bytes as they
-    /// are on disk, `rest` is what follows them.
-    pub fn push(&mut self, base_offset: i64, last_offset: i64, position: u32, head: &[u8], rest: &Bytes) {
+    /// are on disk, `rest` is what follows them, a slice of a frame of `frame_bytes` (0: of nothing larger).
+    pub fn push(
+        &mut self,
+        (base_offset, last_offset): (i64, i64),
+        position: u32,
+        head: &[u8],
+        rest: &Bytes,
+        frame_bytes: usize,
+    ) {
         let len = head.len() + rest.len();
         self.used = true;
         if len > PARTITION_BYTES_MAX || !self.make_room(len) {
             return self.clear();
         }
         self.bytes += len;
-        if len < COPY_BELOW {
+        if len < COPY_BELOW || rest.len() < frame_bytes / FRAME_PART_MIN {
             self.push_copy(base_offset, last_offset, position, &[head, rest]);
         } else {
             self.close_open();
@@ -310,5 +321,63 @@ fn first_at_or_after(batches: &[u8], offset: i64) -> Option<usize> {
 impl Drop for HotTail {
     fn drop(&mut self) {
         self.budget.release(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame that counts how many of its kind there are.
+    struct Frame(Vec<u8>, Arc<AtomicUsize>);
+
+    impl Frame {
+        fn bytes(len: usize, alive: &Arc<AtomicUsize>) -> Bytes {
+            alive.fetch_add(1, Ordering::Relaxed);
+            Bytes::from_owner(Self(vec![0; len], alive.clone()))
+        }
+    }
+
+    impl AsRef<[u8]> for Frame {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    impl Drop for Frame {
+        fn drop(&mut self) {
+            self.1.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn slices_keep_frames_of_a_few_times_their_size() {
+        for (frame_bytes, batch_bytes, is_slice) in [
+            (1 << 20, 9 << 10, false),
+            (1 << 20, 100 << 10, false),
+            (1 << 20, 200 << 10, true),
+            (8 << 20, 256 << 10, false),
+            (64 << 10, 9 << 10, true),
+            (16 << 10, 15 << 10, true),
+            (16 << 10, 1 << 10, false),
+        ] {
+            let (budget, alive) = (TailBudget::new(GLOBAL_BYTES_MAX), Arc::new(AtomicUsize::new(0)));
+            let mut tail = HotTail::new(&budget);
+            let head = [1; 61];
+            let body = batch_bytes - head.len();
+            let mut position = 0;
+            for offset in 0..40 {
+                let frame = Frame::bytes(frame_bytes, &alive);
+                let rest = frame.slice(frame_bytes - body..);
+                tail.push((offset, offset), position, &head, &rest, frame.len());
+                position += batch_bytes as u32;
+            }
+            let what = format!("{batch_bytes} of {frame_bytes}");
+            let kept = alive.load(Ordering::Relaxed) * frame_bytes;
+            assert!(budget.used() > 0 && kept <= budget.used() * (FRAME_PART_MIN + 1), "{what}: {kept}");
+            assert_eq!(kept > 0, is_slice, "{what}");
+            tail.clear();
+            assert_eq!((budget.used(), alive.load(Ordering::Relaxed)), (0, 0), "{what}");
+        }
     }
 }

@@ -40,6 +40,11 @@ impl LeaderEpochs {
         std::mem::take(&mut self.changed)
     }
 
+    /// The file does not hold what has changed.
+    pub fn not_written(&mut self) {
+        self.changed = true;
+    }
+
     /// The newest epoch.
     pub fn latest_epoch(&self) -> Option<i32> {
         self.entries.last().map(|e| e.epoch)

@@ -23,7 +23,7 @@ use crate::broker::Broker;
 use crate::context::RequestContext;
 use crate::flusher::Flushed;
 use crate::internal_topics;
-use crate::partitions::{AppendRefused, HostedTopic, Partition};
+use crate::partitions::{AppendRefused, ClientAppend, HostedTopic, Partition};
 use crate::slow_logs::Appended;
 use crate::verification::{SupportedOperation, Verification, Verified};
 
@@ -370,13 +370,14 @@ impl AppendTo<'_> {
         let records = data.records.as_ref().and_then(Records::bytes).unwrap_or(&empty);
         validate_produce_records(self.ctx.api_version, records)
             .map_err(|invalid| AppendRefused::new(invalid.error, invalid.message))?;
-        let guard = self.guard(partition)?;
-        let (broker, now_ms) = (self.broker, self.ctx.now_ms);
-        if let Some(appended) = broker.slow_logs.append(partition, records, guard, now_ms) {
+        let verification_guard = self.guard(partition)?;
+        let RequestContext { frame_bytes, now_ms, .. } = *self.ctx;
+        let (broker, append) = (self.broker, ClientAppend { frame_bytes, verification_guard, now_ms });
+        if let Some(appended) = broker.slow_logs.append(partition, records, append) {
             let response = PartitionProduceResponse { index: data.index, ..Default::default() };
             return Ok((response, Some(Waits::Append(partition.clone(), appended))));
         }
-        let info = partition.append_as_leader(records, guard, now_ms)?;
+        let info = partition.append_as_leader(records, append)?;
         let flushed = info
             .flush_due
             .then(|| Waits::Flush(broker.flusher.flush(partition, info.last_offset + 1, info.size)));

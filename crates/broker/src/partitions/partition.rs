@@ -68,6 +68,17 @@ pub struct ReadResult {
     pub aborted_transactions: Option<Vec<(i64, i64)>>,
 }
 
+/// What is known of a client's batch that is to be appended.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAppend {
+    /// Bytes of the frame that it is a slice of.
+    pub frame_bytes: usize,
+    /// That its transaction was verified.
+    pub verification_guard: VerificationGuard,
+    /// The time, Unix ms.
+    pub now_ms: i64,
+}
+
 /// Why records were not appended, as the producer is told.
 #[derive(Debug)]
 pub struct AppendRefused {
@@ -203,35 +214,30 @@ impl Partition {
     pub fn append_as_leader(
         &self,
         records: &Bytes,
-        verification_guard: VerificationGuard,
-        now_ms: i64,
+        append: ClientAppend,
     ) -> Result<AppendInfo, AppendRefused> {
-        self.append_watched(records, verification_guard, now_ms, false)
+        self.append_watched(records, append, false)
     }
 
     /// Like [`Self::append_as_leader`], on a thread that may be kept waiting; those who read the log are not.
     ///
     /// # Errors
     /// As Kafka answers them.
-    pub fn append_apart(
-        &self,
-        records: &Bytes,
-        verification_guard: VerificationGuard,
-        now_ms: i64,
-    ) -> Result<AppendInfo, AppendRefused> {
-        self.append_watched(records, verification_guard, now_ms, true)
+    pub fn append_apart(&self, records: &Bytes, append: ClientAppend) -> Result<AppendInfo, AppendRefused> {
+        self.append_watched(records, append, true)
     }
 
     /// Appends, and takes note of how long it took.
     fn append_watched(
         &self,
         records: &Bytes,
-        verification_guard: VerificationGuard,
-        now_ms: i64,
+        append: ClientAppend,
         unlocked: bool,
     ) -> Result<AppendInfo, AppendRefused> {
+        let ClientAppend { frame_bytes, verification_guard, now_ms } = append;
         let options = self.append_options(AppendOrigin::Client, now_ms);
-        let options = AppendOptions { defer_flush: true, verification_guard, unlocked, ..options };
+        let options =
+            AppendOptions { defer_flush: true, verification_guard, unlocked, frame_bytes, ..options };
         let began_ms = steady_ms();
         let appended = self.append(records, &options);
         self.slowness.note(began_ms, steady_ms());

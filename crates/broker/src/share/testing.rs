@@ -19,7 +19,7 @@ use super::persister::{Later, Persister};
 use super::settings::{AutoOffsetReset, ShareSettings};
 use super::shared_partition::{Next, SharedPartition};
 use super::{Fetched, ShareFetch, ShareManager};
-use crate::partitions::{HostedTopic, Partition, Partitions, ReadBound};
+use crate::partitions::{ClientAppend, HostedTopic, Partition, Partitions, ReadBound};
 
 pub const NOW_MS: i64 = 1_700_000_000_000;
 pub const LOCK_MS: i64 = 30_000;
@@ -185,5 +185,7 @@ pub fn append(partition: &Partition, records: usize) {
         builder.append(NOW_MS, None, Some(b"0123456789"), &[]).expect("fits");
     }
     let batch = builder.build().expect("builds");
-    partition.append_as_leader(&batch, VerificationGuard::SENTINEL, NOW_MS).expect("appended");
+    let verification_guard = VerificationGuard::SENTINEL;
+    let append = ClientAppend { frame_bytes: batch.len(), verification_guard, now_ms: NOW_MS };
+    partition.append_as_leader(&batch, append).expect("appended");
 }

@@ -31,6 +31,8 @@ pub struct AppendOptions {
     /// Let go of the log's lock while the records are written: for a disk that makes writers wait, so that who reads the
     /// log does not wait with them.
     pub unlocked: bool,
+    /// Bytes of the frame that the records are a slice of: who keeps them in memory keeps all of it. 0: of nothing larger.
+    pub frame_bytes: usize,
 }
 
 impl Default for AppendOptions {
@@ -43,6 +45,7 @@ impl Default for AppendOptions {
             transaction_version: TransactionVersion::Legacy,
             defer_flush: false,
             unlocked: false,
+            frame_bytes: 0,
         }
     }
 }

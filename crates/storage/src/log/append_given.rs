@@ -63,7 +63,9 @@ impl PartitionLog {
                 ProducerCheck::Duplicate(_) => ProducerUpdates::default(),
             };
             let whole = records.get(..size).unwrap_or_default();
-            self.write(&mut state, &batches, &[whole], options, updates)?;
+            // Of a fetch response nothing more is known here.
+            let options = AppendOptions { frame_bytes: options.frame_bytes.max(records.len()), ..*options };
+            self.write(&mut state, &batches, &[whole], &options, updates)?;
             state.config.flush_messages
         };
         if (last_offset + 1).saturating_sub(self.recovery_point()) >= flush_messages {

@@ -246,3 +246,20 @@ fn a_segment_behind_a_gap_that_got_no_batch_gives_way() {
     f.reopen_clean();
     assert!(f.read_all(0) == before);
 }
+
+#[test]
+fn epochs_that_cannot_be_written_or_made_durable_are_not_forgotten() {
+    let (f, disk) = with_failing_disk(LogConfig::default());
+    f.append(&record(10));
+    *disk.no_descriptor_for.lock() = Some("-checkpoint");
+    f.log.flush(NOW).expect_err("no descriptor");
+    assert!(f.log_dir.is_online());
+    assert!(!f.log.state.lock().unsynced.is_empty(), "the file of the epochs is yet to be made durable");
+    *disk.no_descriptor_for.lock() = None;
+    f.log.flush(NOW).expect("flush");
+    assert!(f.log.state.lock().unsynced.is_empty());
+    // Nothing can be made under the name that a new file has until it is whole.
+    std::fs::create_dir(f.dir().join("leader-epoch-checkpoint.tmp")).expect("create");
+    f.log.assign_epoch_start_offset(7, 1).expect_err("blocked");
+    assert!(f.log.state.lock().epochs.take_changed(), "the file lacks an epoch");
+}

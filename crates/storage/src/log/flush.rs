@@ -48,7 +48,10 @@ impl PartitionLog {
             let plan = self.plan_sync(&mut state, reaches).map_err(|e| self.fail("flushing log for", e))?;
             (plan, reaches)
         };
-        plan.run(self.log_dir.disk()).map_err(|e| self.fail("flushing log for", e))?;
+        if let Err(e) = plan.run(self.log_dir.disk()) {
+            self.state.lock().unsynced.extend(plan.replaced);
+            return Err(self.fail("flushing log for", e));
+        }
         let mut state = self.state.lock();
         state.last_flush_ms = now_ms;
         // A truncation may have taken some of it away again.
@@ -99,8 +102,10 @@ impl PartitionLog {
         if !state.epochs.take_changed() {
             return Ok(());
         }
-        leader_epoch_checkpoint::write(&state.dir, state.epochs.entries(), false)
-            .map_err(|e| self.fail("writing the leader epochs of", e))?;
+        if let Err(e) = leader_epoch_checkpoint::write(&state.dir, state.epochs.entries(), false) {
+            state.epochs.not_written();
+            return Err(self.fail("writing the leader epochs of", e));
+        }
         let path = state.dir.join(LEADER_EPOCH_FILE);
         if !state.unsynced.contains(&path) {
             state.unsynced.push(path);
@@ -116,7 +121,7 @@ impl SyncPlan {
         }
         for path in &self.replaced {
             // It may be gone with its segment meanwhile, or be under another name with its directory.
-            if let Some(file) = found(File::open(path))? {
+            if let Some(file) = found(disk.open(path, false))? {
                 disk.sync_data(&file)?;
             }
         }

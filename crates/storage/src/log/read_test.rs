@@ -144,6 +144,23 @@ fn the_tail_is_bounded() {
 }
 
 #[test]
+fn a_batch_of_a_large_frame_is_kept_without_the_frame() {
+    let f = Fixture::new();
+    let batch = record(9_000);
+    let mut frame = vec![0; 1 << 20];
+    frame[..batch.len()].copy_from_slice(&batch);
+    for frame in [frame.into(), batch.clone()] {
+        let frame: Bytes = frame;
+        let options = AppendOptions { now_ms: NOW, frame_bytes: frame.len(), ..Default::default() };
+        f.log.append_as_leader(&frame.slice(..batch.len()), &options).expect("append");
+        assert_eq!(frame.is_unique(), frame.len() > batch.len());
+    }
+    let data = read(&f, 0, usize::MAX, true, i64::MAX);
+    assert!(data.pieces.iter().all(|p| matches!(p, Piece::Bytes(_))));
+    assert_eq!(offsets_of(&bytes_of(&data)), [(0, 0), (1, 1)]);
+}
+
+#[test]
 fn an_idle_log_keeps_the_blocks_that_it_was_asked_to_preallocate() {
     use std::os::unix::fs::MetadataExt;
 

@@ -123,7 +123,7 @@ impl PartitionLog {
         let roll = RollParams { bytes, last_offset, max_timestamp, now_ms: options.now_ms };
         self.maybe_roll(state, &roll, first.header.base_offset())?;
         let txn_index = self.open_txn_index(state, &updates)?;
-        self.write_to_segment(state, batches, parts, options.unlocked)?;
+        self.write_to_segment(state, batches, parts, options)?;
         self.size_bytes.fetch_add(u64::from(bytes), std::sync::atomic::Ordering::Relaxed);
         self.update_log_end_offset(state, last_offset + 1);
         for batch in batches.iter().filter(|b| b.header.is_transactional()) {
@@ -143,7 +143,7 @@ impl PartitionLog {
         guard: &mut MutexGuard<'_, LogState>,
         batches: &[Batch<'_>],
         parts: &[&[u8]],
-        unlocked: bool,
+        options: &AppendOptions,
     ) -> StorageResult<()> {
         let LogState { dir, config, segments, .. } = &mut **guard;
         let Some(segment) = segments.last_mut() else { return Ok(()) };
@@ -152,7 +152,7 @@ impl PartitionLog {
         let pending = segment.begin_append(self.env(dir), bytes, config);
         let pending = pending.map_err(|e| self.fail("appending records to", e))?;
         let disk = self.log_dir.disk();
-        let written = if unlocked {
+        let written = if options.unlocked {
             self.unlocked(guard, || pending.run(disk, parts))
         } else {
             pending.run(disk, parts)
@@ -166,7 +166,8 @@ impl PartitionLog {
             false => self.fail("appending records to", e),
         })?;
         for Batch { header, head, body } in batches {
-            tail.push(header.base_offset(), header.last_offset(), position, head, body);
+            let offsets = (header.base_offset(), header.last_offset());
+            tail.push(offsets, position, head, body, options.frame_bytes);
             position += (head.len() + body.len()) as u32;
         }
         Ok(())
