@@ -484,3 +484,21 @@ async fn requests_and_connections_are_counted() {
     assert!((30.0..32.0).contains(&latency), "{latency}");
     assert_eq!(get("admin-client-metrics", "connection-count", None), 2.0);
 }
+
+/// Also when who asked has gone in the meantime (KIP-219).
+#[tokio::test(start_paused = true)]
+async fn a_node_that_throttled_somebody_who_is_gone_is_left_alone() {
+    let mock = Mock::start(1);
+    mock.on(|call, _: HeartbeatRequest| {
+        let response = HeartbeatResponse { throttle_time_ms: 9_000, ..Default::default() };
+        call.reply_after(Duration::from_secs(1), response)
+    });
+    let cluster = Cluster::new(mock.config()).unwrap();
+    cluster.refresh(soon()).await.unwrap();
+    let ask = cluster.call(Target::Node(1), HeartbeatRequest::default(), soon());
+    assert!(timeout_at(Instant::now() + Duration::from_millis(500), ask).await.is_err());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!cluster.is_ready(1));
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert!(cluster.is_ready(1));
+}

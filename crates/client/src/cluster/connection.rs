@@ -47,7 +47,15 @@ pub(super) struct Outgoing {
     /// Not written when nobody waits any more.
     pub may_be_skipped: bool,
     pub reply: Reply,
+    pub pause: PauseAsked,
     pub counted: InFlight,
+}
+
+/// Finds out for how many ms an answer asks the client to leave the node alone, when nobody waits for the answer any more.
+#[derive(Clone, Copy)]
+pub(super) struct PauseAsked {
+    pub read: fn(Bytes, i16) -> i32,
+    pub version: i16,
 }
 
 /// Takes the answer without its size, or why there is none.
@@ -186,6 +194,8 @@ pub(super) struct Waiting {
     pub give_up_at: Instant,
     pub reply: Reply,
     /// Nothing for the requests of a login.
+    pub pause: Option<PauseAsked>,
+    /// Nothing for the requests of a login.
     pub _counted: Option<InFlight>,
 }
 
@@ -217,8 +227,14 @@ impl From<NoConnection> for End {
     }
 }
 
-/// Runs a connection until it ends. Who still waits is told.
-pub(super) async fn run(opened: Opened, settings: &Settings, figures: &NodeFigures) -> End {
+/// Runs a connection until it ends. Who still waits is told. `throttle` is told of pauses that answers ask for which nobody
+/// waits for any more.
+pub(super) async fn run(
+    opened: Opened,
+    settings: &Settings,
+    figures: &NodeFigures,
+    throttle: &(dyn Fn(i32) + Sync),
+) -> End {
     let Opened { link, host, mut read, write, mut frames, mut queue, next_correlation_id, renew_at } = opened;
     let versions = link.versions.clone();
     // The task must not keep its own connection alive.
@@ -239,7 +255,7 @@ pub(super) async fn run(opened: Opened, settings: &Settings, figures: &NodeFigur
     let end = tokio::select! {
         biased;
         end = writer.write_requests(&mut queue) => end,
-        why = read_answers(&mut read, &mut frames, &pending, settings, figures) => End::Broken(why),
+        why = read_answers(&mut read, &mut frames, &pending, settings, figures, throttle) => End::Broken(why),
         end = watch(&pending, settings) => end,
     };
     let why: Arc<str> = match &end {
@@ -263,6 +279,7 @@ async fn read_answers(
     pending: &Mutex<Pending>,
     settings: &Settings,
     figures: &NodeFigures,
+    throttle: &(dyn Fn(i32) + Sync),
 ) -> String {
     let mut is_heard = false;
     loop {
@@ -285,8 +302,10 @@ async fn read_answers(
             (Some(waiting), Some(id)) if waiting.correlation_id == id => {
                 let latency = now.duration_since(waiting.written_at).as_secs_f64() * 1000.0;
                 figures.received(frame.len() as u64 + 4, latency, settings.ms_at(now));
-                // Whoever asked may have gone.
-                let _ = waiting.reply.send(Ok(frame));
+                // Whoever asked may have gone; the broker's wish for a pause is heard all the same.
+                if let (Err(Ok(frame)), Some(pause)) = (waiting.reply.send(Ok(frame)), waiting.pause) {
+                    throttle((pause.read)(frame, pause.version));
+                }
             }
             (Some(waiting), id) => {
                 let (expected, api) = (waiting.correlation_id, constant_name(waiting.api.name()));

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{Instrument, debug, debug_span, error, info, warn};
 
 use super::authenticate::NoConnection;
-use super::connection::{self, End, Link, NotSent, Opened, Outgoing};
+use super::connection::{self, End, Link, NotSent, Opened, Outgoing, PauseAsked};
 use super::frame::{self, Frame};
 use super::interest::Interest;
 use super::merge::Epochs;
@@ -273,7 +273,13 @@ impl Shared {
         }
     }
 
-    async fn serve(&self, node: i32, serial: u64, opened: Opened, mut stop: watch::Receiver<bool>) {
+    async fn serve(
+        self: &Arc<Self>,
+        node: i32,
+        serial: u64,
+        opened: Opened,
+        mut stop: watch::Receiver<bool>,
+    ) {
         {
             let mut state = self.state.lock();
             if !state.peers.connected(node, serial, opened.link.clone()) {
@@ -288,8 +294,9 @@ impl Shared {
         }
         self.changed.notify_waiters();
         let figures = self.metrics.network.opened(node, self.now_ms());
+        let throttle = |pause_ms| self.throttle(node, pause_ms);
         let end = tokio::select! {
-            end = connection::run(opened, &self.settings, &figures) => end,
+            end = connection::run(opened, &self.settings, &figures, &throttle) => end,
             () = async { stopped(&mut stop).await; sleep(LAST_WORDS_MAX).await } => return,
         };
         self.metrics.network.closed(self.now_ms());
@@ -418,6 +425,7 @@ impl Shared {
             expects_answer: how.expects_answer,
             may_be_skipped: how.may_be_skipped,
             reply,
+            pause: PauseAsked { read: pause_ms::<R>, version },
             counted: link.count(),
         });
         sent.map(|()| receiver).map_err(|why| {
@@ -477,6 +485,11 @@ impl Shared {
             }
         });
     }
+}
+
+/// The pause that an answer asks for.
+fn pause_ms<R: Request>(frame: Bytes, version: i16) -> i32 {
+    frame::decode::<R>(frame, version).map_or(0, |response| throttle_ms(&response, version))
 }
 
 /// How a request is handed over.

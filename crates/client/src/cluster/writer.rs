@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_protocol::{ApiKey, Request};
+use ottla_protocol::Request;
 use ottla_security::sasl::client::reauthenticate_after_ms;
 use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
@@ -84,29 +84,30 @@ impl Writer<'_> {
 
     /// Takes a request among those that are about to be written.
     fn line_up(&mut self, outgoing: Outgoing, now: Instant, unanswered: &mut Vec<(Reply, InFlight)>) {
-        let Outgoing { frame, api, deadline, expects_answer, reply, counted, .. } = outgoing;
+        let Outgoing { frame, api, deadline, expects_answer, reply, pause, counted, .. } = outgoing;
         if expects_answer {
             let give_up_at = deadline.max(now + self.settings.request_timeout);
-            self.expect(frame, api, now, give_up_at, reply, Some(counted));
+            let waiting = Waiting {
+                correlation_id: 0,
+                api,
+                written_at: now,
+                give_up_at,
+                reply,
+                pause: Some(pause),
+                _counted: Some(counted),
+            };
+            self.expect(frame, waiting);
         } else {
             frame.into_pieces(self.next_correlation_id(), &mut self.pieces);
             unanswered.push((reply, counted));
         }
     }
 
-    fn expect(
-        &mut self,
-        frame: Frame,
-        api: ApiKey,
-        now: Instant,
-        give_up_at: Instant,
-        reply: Reply,
-        counted: Option<InFlight>,
-    ) {
+    /// Gives the request its number.
+    fn expect(&mut self, frame: Frame, waiting: Waiting) {
         let correlation_id = self.next_correlation_id();
         frame.into_pieces(correlation_id, &mut self.pieces);
-        let waiting = Waiting { correlation_id, api, written_at: now, give_up_at, reply, _counted: counted };
-        self.lined_up.push(waiting);
+        self.lined_up.push(Waiting { correlation_id, ..waiting });
     }
 
     fn next_correlation_id(&mut self) -> i32 {
@@ -154,7 +155,17 @@ impl Caller for Writer<'_> {
         let frame = Frame::new(request, version, &self.settings.client_id)?;
         let (reply, receiver) = oneshot::channel();
         let now = Instant::now();
-        self.expect(frame, R::KEY, now, now + self.settings.request_timeout, reply, None);
+        let give_up_at = now + self.settings.request_timeout;
+        let waiting = Waiting {
+            correlation_id: 0,
+            api: R::KEY,
+            written_at: now,
+            give_up_at,
+            reply,
+            pause: None,
+            _counted: None,
+        };
+        self.expect(frame, waiting);
         self.flush().await.map_err(NoConnection::Lost)?;
         // The connection's end ends this as well.
         match receiver.await {
