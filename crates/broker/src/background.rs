@@ -1,4 +1,7 @@
 //! The thread for work that may wait for the disk: retention, checkpoints, flushes, moves between directories.
+//!
+//! A move may copy for hours. So it is done a slice at a time, and between two slices the thread looks whether anything else is
+//! due, or whether it is to stop; a move that is interrupted so goes on at the next start.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -7,7 +10,7 @@ use std::time::Duration;
 
 use ottla_config::broker_config::storage::StorageConfig;
 use ottla_protocol::TopicPartition;
-use ottla_storage::{Housekeeping, HousekeepingOptions, LogManager, MoveProgress};
+use ottla_storage::{Housekeeping, HousekeepingOptions, LogManager, MoveError, MoveProgress, PartitionLog};
 
 use crate::clock::now_ms;
 use crate::directories::{DirectoryNews, Placement};
@@ -20,6 +23,18 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct Background {
     stop: SyncSender<()>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread works with.
+struct Worker {
+    logs: Arc<LogManager>,
+    partitions: Arc<Partitions>,
+    directories: DirectoryNews,
+    housekeeping: Housekeeping,
+    /// The partition that is being moved: one after the other, so that disks are read and written in order.
+    moving: Option<TopicPartition>,
+    tick: Duration,
+    now_ms: Box<dyn Fn() -> i64 + Send>,
 }
 
 impl Background {
@@ -42,10 +57,19 @@ impl Background {
             producer_expiration_check_ms: i64::from(config.producer_id_expiration_check_interval_ms),
             ..Default::default()
         };
+        let mut worker = Worker {
+            logs,
+            partitions,
+            directories,
+            housekeeping: Housekeeping::new(&options, now_ms()),
+            moving: None,
+            tick: TICK,
+            now_ms: Box::new(now_ms),
+        };
         let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("ottla-background".into())
-            .spawn(move || run(&logs, &partitions, &directories, &options, &stopped))?;
+            .spawn(move || worker.run(&stopped))?;
         Ok(Self { stop, thread: Some(thread) })
     }
 
@@ -58,50 +82,50 @@ impl Background {
     }
 }
 
-fn run(
-    logs: &LogManager,
-    partitions: &Partitions,
-    directories: &DirectoryNews,
-    options: &HousekeepingOptions,
-    stopped: &Receiver<()>,
-) {
-    let mut housekeeping = Housekeeping::new(options, now_ms());
-    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
-        housekeeping.tick(logs, now_ms());
-        for partition in logs.future_logs().iter().map(|log| log.partition().clone()) {
-            move_on(logs, partitions, directories, &partition);
-            if stopped.try_recv().is_ok() {
-                return;
+impl Worker {
+    fn run(&mut self, stopped: &Receiver<()>) {
+        let mut wait = self.tick;
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(wait) {
+            self.housekeeping.tick(&self.logs, (self.now_ms)());
+            wait = if self.move_on() { Duration::ZERO } else { self.tick };
+        }
+    }
+
+    /// Does one slice of a move; whether there may be more.
+    fn move_on(&mut self) -> bool {
+        let waiting = match self.moving.take() {
+            Some(partition) => vec![partition],
+            None => self.logs.future_logs().iter().map(|log| log.partition().clone()).collect(),
+        };
+        for partition in waiting {
+            match self.logs.continue_move(&partition, (self.now_ms)()) {
+                Ok(MoveProgress::Behind(_)) => self.moving = Some(partition),
+                Ok(MoveProgress::Done(log)) => self.moved(&partition, log),
+                // Its topic is deleted, or its directory offline.
+                Err(MoveError::NoLog(_)) => continue,
+                Err(why) => {
+                    tracing::error!(%partition, %why, "the move of a partition is given up");
+                    let _ = self.logs.cancel_move(&partition, (self.now_ms)());
+                }
             }
+            return true;
+        }
+        false
+    }
+
+    fn moved(&self, partition: &TopicPartition, log: Arc<PartitionLog>) {
+        tracing::info!(%partition, dir = %log.log_dir().path().display(), "the partition has moved");
+        // The only replica: all of it is replicated. Who appended last may not have come to say so.
+        log.set_high_watermark(log.log_end_offset());
+        if let Some(hosted) = self.partitions.get(&partition.topic, partition.partition) {
+            let directory = log.log_dir().id();
+            hosted.replace_log(Some(log));
+            let (topic, partition) = (hosted.topic_id, hosted.index);
+            self.directories.placed(vec![Placement { topic, partition, directory }]);
         }
     }
 }
 
-/// Copies until nothing is left, or something is wrong.
-fn move_on(
-    logs: &LogManager,
-    partitions: &Partitions,
-    directories: &DirectoryNews,
-    partition: &TopicPartition,
-) {
-    loop {
-        match logs.continue_move(partition, now_ms()) {
-            Ok(MoveProgress::Behind(_)) => {}
-            Ok(MoveProgress::Done(log)) => {
-                tracing::info!(%partition, dir = %log.log_dir().path().display(), "the partition has moved");
-                if let Some(hosted) = partitions.get(&partition.topic, partition.partition) {
-                    let directory = log.log_dir().id();
-                    hosted.replace_log(Some(log));
-                    let (topic, partition) = (hosted.topic_id, hosted.index);
-                    directories.placed(vec![Placement { topic, partition, directory }]);
-                }
-                return;
-            }
-            Err(why) => {
-                tracing::error!(%partition, %why, "the move of a partition is given up");
-                let _ = logs.cancel_move(partition, now_ms());
-                return;
-            }
-        }
-    }
-}
+#[cfg(test)]
+#[path = "background_test.rs"]
+mod tests;

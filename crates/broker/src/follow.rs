@@ -222,6 +222,10 @@ impl Follower {
         for log in topic.partitions.iter().flatten().filter_map(|partition| partition.log().ok()) {
             log.update_config(config.clone());
         }
+        // Retention looks at them, too.
+        for copy in self.logs.future_logs().iter().filter(|copy| *copy.partition().topic == *name) {
+            copy.update_config(config.clone());
+        }
     }
 
     fn elect_coordinators(&self, local: &LocalReplicaChanges) {

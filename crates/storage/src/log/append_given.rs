@@ -36,6 +36,18 @@ impl PartitionLog {
         self.append_given(records, &AppendOptions { leader_epoch, origin, now_ms, ..Default::default() })
     }
 
+    /// Appends what was read from the log that this one is a copy of. While it is written, who changes settings does not
+    /// wait for the disk.
+    pub(crate) fn append_as_copy(
+        &self,
+        records: &Bytes,
+        now_ms: i64,
+    ) -> Result<Option<AppendInfo>, AppendError> {
+        let (leader_epoch, origin) = (i32::MAX, AppendOrigin::Replication);
+        let options = AppendOptions { leader_epoch, origin, now_ms, unlocked: true, ..Default::default() };
+        self.append_given(records, &options)
+    }
+
     fn append_given(
         &self,
         records: &Bytes,

@@ -87,7 +87,7 @@ impl LogCopy {
             return Ok(self.future.skip_to(end, self.now_ms)?);
         }
         let records = self.records(&data)?;
-        self.future.append_as_follower(&records, i32::MAX, self.now_ms)?;
+        self.future.append_as_copy(&records, self.now_ms)?;
         Ok(())
     }
 

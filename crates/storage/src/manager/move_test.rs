@@ -251,6 +251,20 @@ fn settings_changed_during_a_move_are_in_force() {
 }
 
 #[test]
+fn a_log_without_records_moves() {
+    let broker = Broker::new(2);
+    let id = broker.create("t", 0).topic_id();
+    let to = start(&broker);
+    let moved = finish(&broker);
+    assert_eq!((moved.log_start_offset(), moved.log_end_offset(), moved.topic_id()), (0, 0, id));
+    assert_eq!(file_names(&to.join("t-0")), ["partition.metadata"]);
+    let broker = broker.restart(false);
+    broker.load();
+    append_tens(&broker.log("t", 0), 1);
+    assert_eq!(broker.log("t", 0).topic_id(), id);
+}
+
+#[test]
 fn a_gap_at_the_end_moves_along() {
     let broker = Broker::new(2);
     let log = broker.create("t", 0);
