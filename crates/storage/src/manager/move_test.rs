@@ -395,6 +395,46 @@ fn a_destination_that_fails_leaves_the_log_where_it_is() {
 }
 
 #[test]
+fn a_full_source_can_be_moved_away_from() {
+    let disk = Arc::new(HookDisk::default());
+    let broker = broker_on(&disk);
+    let log = broker.create("t", 0);
+    append_tens(&log, 20);
+    start(&broker);
+    let from = log.log_dir().path().to_path_buf();
+    disk.set(
+        move |_, path| {
+            if path.starts_with(&from) { Err(io::Error::from_raw_os_error(28)) } else { Ok(()) }
+        },
+    );
+    assert_eq!(finish(&broker).log_end_offset(), 200);
+    disk.clear();
+    assert!(log.log_dir().is_online());
+}
+
+#[test]
+fn a_disk_that_cannot_be_asked_at_the_end_leaves_log_and_copy() {
+    let disk = Arc::new(HookDisk::default());
+    let broker = broker_on(&disk);
+    let log = broker.create("t", 0);
+    append_tens(&log, 2);
+    let to = start(&broker);
+    let dir = to.clone();
+    // No file can be opened: no fault of the disk.
+    disk.set(
+        move |op, path| {
+            if op == Op::SyncDir && path == dir { Err(io::Error::from_raw_os_error(24)) } else { Ok(()) }
+        },
+    );
+    broker.manager.continue_move(&t0(), NOW).expect_err("too many open files");
+    disk.clear();
+    assert!(broker.manager.log_dirs().iter().all(|dir| dir.is_online()));
+    append_tens(&log, 1);
+    assert!(!to.join("t-0").exists() && moved_marks(&broker) == 0);
+    assert_eq!(finish(&broker).log_end_offset(), 30);
+}
+
+#[test]
 fn a_source_that_fails_leaves_the_copy() {
     let broker = Broker::new(2);
     let log = broker.create("t", 0);

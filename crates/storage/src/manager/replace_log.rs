@@ -16,6 +16,8 @@
 //!
 //! What fails before step 5 is done undoes what was done, and the log goes on.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::LogManager;
@@ -24,6 +26,7 @@ use super::move_log::{MoveError, MoveProgress};
 use crate::checkpoint::moved_to;
 use crate::checkpoint::offset_checkpoint::HIGH_WATERMARK_FILE;
 use crate::error::StorageResult;
+use crate::log::PartitionLog;
 use crate::names::{DELETE_DIR_SUFFIX, dir_name};
 
 impl LogManager {
@@ -96,13 +99,24 @@ impl LogManager {
         self.write_checkpoint(dir, HIGH_WATERMARK_FILE, |log| Some(log.high_watermark()));
         let marking = || format!("Error while marking the log of {partition} as moved");
         let old = log.log_dir();
-        old.guard(marking, || moved_to::write(&log.dir(), dir.id(), old.disk()))?;
+        old.guard(marking, || match moved_to::write(&log.dir(), dir.id(), old.disk()) {
+            // A full disk is a reason to move. A crash in the next moment would leave two logs, at which the next start
+            // stops, as Kafka's does.
+            Err(e) if e.kind() == io::ErrorKind::StorageFull => Ok(()),
+            done => done,
+        })?;
         let former = future.dir();
         future.rename_dir(&dir_name(partition))?;
         let naming = || format!("Error while naming the log of {partition}");
-        dir.guard(naming, || dir.disk().sync_dir(dir.path())).inspect_err(|_| {
-            // Or the next start would find two logs, if the disk is well again then.
-            let _ = std::fs::rename(future.dir(), former);
-        })
+        dir.guard(naming, || dir.disk().sync_dir(dir.path())).inspect_err(|_| take_name_back(future, &former))
+    }
+}
+
+/// Or the next start would find two logs, if the disk is well again then.
+fn take_name_back(future: &PartitionLog, former: &Path) {
+    let name = former.file_name().unwrap_or_default().to_string_lossy();
+    if future.rename_dir(&name).is_err() {
+        // The directory is offline.
+        let _ = std::fs::rename(future.dir(), former);
     }
 }
