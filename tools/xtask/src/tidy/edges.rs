@@ -45,7 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("tools/xtask", &[]),
     ("tests/compat/rust/program", &["ottla-client", "ottla-protocol"]),
-    ("tools/bench", &["ottla-protocol", "ottla-security"]),
+    ("tools/bench", &["ottla-net", "ottla-protocol", "ottla-security"]),
     (
         "tools/instructions",
         &["ottla-client", "ottla-metadata", "ottla-protocol", "ottla-security", "ottla-storage"],
