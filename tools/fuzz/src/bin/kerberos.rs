@@ -58,8 +58,8 @@ fn hear(bytes: &[u8]) {
     let alice = name("alice@R");
     let mut login = Authentication::new(alice.clone(), &keytab(&alice), wishes.clone(), "random".into())
         .expect("a login");
-    let mut ticket =
-        ServiceTicket::new(granting(), "kafka", "host", &Krb5Conf::default(), "random".into()).expect("a question");
+    let mut ticket = ServiceTicket::new(granting(), "kafka", "host", &Krb5Conf::default(), "random".into())
+        .expect("a question");
     let mut client = GssapiClient::new(granting(), NOW_MS, "random".into());
     drop((login.begin(NOW_MS), ticket.begin(NOW_MS), client.evaluate(b"")));
     for answer in bytes.split(|byte| *byte == 0xfe) {
