@@ -98,6 +98,8 @@ fn escape(value: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
+            // Blank space to who reads it: it would be gone at the front.
+            '\u{c}' => out.push_str("\\f"),
             _ => out.push(c),
         }
     }
@@ -127,7 +129,7 @@ mod tests {
     fn round_trip() {
         let dir = tempfile::tempdir().expect("temp dir");
         assert_eq!(MetaProperties::read(dir.path()).expect("missing"), None);
-        for cluster_id in ["MkU3OEVBNTcwNTJENDM2Qg", "my=odd: id"] {
+        for cluster_id in ["MkU3OEVBNTcwNTJENDM2Qg", "my=odd: id", "\u{c}\t odd"] {
             let meta = MetaProperties::new(cluster_id, 7, random_uuid());
             meta.write(dir.path()).expect("write");
             assert_eq!(MetaProperties::read(dir.path()).expect("read"), Some(meta));
