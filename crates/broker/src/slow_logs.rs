@@ -15,12 +15,12 @@
 //! answers to some megabytes.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use ottla_storage::AppendInfo;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use crate::clock::steady_ms;
@@ -43,7 +43,8 @@ pub type Appended = oneshot::Receiver<Result<AppendInfo, AppendRefused>>;
 pub struct Slowness {
     /// Changed under the lock only; looked at without it by every append.
     is_slow: AtomicBool,
-    waiting: Mutex<Waiting>,
+    /// Made when the log is slow for the first time: most never are.
+    waiting: OnceLock<Box<Mutex<Waiting>>>,
 }
 
 #[derive(Debug, Default)]
@@ -63,10 +64,14 @@ struct WaitingAppend {
 }
 
 impl Slowness {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.get_or_init(Box::default).lock()
+    }
+
     /// Takes note of an append that began and ended at these times of the steady clock.
     pub fn note(&self, began_ms: u64, ended_ms: u64) {
         if ended_ms.saturating_sub(began_ms) >= SLOW_MS {
-            let mut waiting = self.waiting.lock();
+            let mut waiting = self.waiting();
             waiting.slow_at_ms = ended_ms;
             self.is_slow.store(true, Ordering::Relaxed);
         }
@@ -79,13 +84,13 @@ impl Slowness {
 
     /// Number of appends that wait.
     pub fn waiting_len(&self) -> usize {
-        self.waiting.lock().appends.len()
+        self.waiting.get().map_or(0, |waiting| waiting.lock().appends.len())
     }
 
     /// Puts an append behind those that wait, if the log is slow: what will tell of its end, and whether the partition
     /// must be given to the threads.
     fn push(&self, records: &Bytes, append: ClientAppend) -> Option<(Appended, bool)> {
-        let mut waiting = self.waiting.lock();
+        let mut waiting = self.waiting();
         // It may have become fast since the caller looked.
         if !self.is_slow() {
             return None;
@@ -96,12 +101,12 @@ impl Slowness {
     }
 
     fn pop(&self) -> Option<WaitingAppend> {
-        self.waiting.lock().appends.pop_front()
+        self.waiting().appends.pop_front()
     }
 
     /// Whether more waits. If not, the log may be fast again.
     fn has_more(&self, now_ms: u64) -> bool {
-        let mut waiting = self.waiting.lock();
+        let mut waiting = self.waiting();
         waiting.is_queued = !waiting.appends.is_empty();
         if !waiting.is_queued && now_ms.saturating_sub(waiting.slow_at_ms) >= FAST_AFTER_MS {
             self.is_slow.store(false, Ordering::Relaxed);

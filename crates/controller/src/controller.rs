@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ottla_metadata::image::TopicsImage;
 use ottla_metadata::{
     ConfigMap, ConfigResource, ConfigResourceType, MetadataImage, MetadataVersion, ReplayError, VersionRange,
 };
@@ -152,6 +153,13 @@ impl Controller {
     /// Everything replayed so far, uncommitted records and open transactions included.
     pub fn image(&self) -> &MetadataImage {
         &self.state.image
+    }
+
+    /// Takes `topics` in the place of the equal ones of its own image, so that they are in memory once where somebody else in this
+    /// process follows the log, too.
+    pub fn share_topics(&mut self, topics: &TopicsImage) {
+        debug_assert_eq!(self.state.image.topics, *topics);
+        self.state.image.topics = topics.clone();
     }
 
     /// Offset that the next record appended will get: one more than that of the last record replayed.

@@ -38,7 +38,7 @@ pub struct StorageContext {
     /// `transaction.partition.verification.enable`.
     pub(crate) verify_transactions: bool,
     /// So that recovery need read only the tail.
-    pub(crate) tail_checkpoints: TailCheckpointOptions,
+    pub(crate) tail_checkpoints: Arc<TailCheckpointOptions>,
 }
 
 /// Settings of a [`StorageContext`].
@@ -88,10 +88,10 @@ impl StorageContext {
             producer_id_expiration_ms: options.producer_id_expiration_ms,
             max_transaction_timeout_ms: options.max_transaction_timeout_ms,
             verify_transactions: options.verify_transactions,
-            tail_checkpoints: TailCheckpointOptions {
+            tail_checkpoints: Arc::new(TailCheckpointOptions {
                 boot_id: options.boot_id,
                 interval_bytes: options.recovery_bytes_max,
-            },
+            }),
         })
     }
 

@@ -7,7 +7,9 @@
 //! rest may be anything, also batches that were refused. A buffer that is still being filled is frozen when the first reader wants it; what comes after
 //! goes behind it in the same allocation.
 //!
-//! The tail is always a suffix of the active segment, without gaps in position. Rolling empties it.
+//! A log has a tail only while somebody reads at its end: where nobody does, an append copies nothing, and the
+//! receive buffer that the records came in is free as soon as they are written. The tail is always a suffix of the active
+//! segment, without gaps in position. Rolling empties it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -111,8 +113,10 @@ pub struct HotTail {
     open_position: u32,
     chunk_size: usize,
     bytes: usize,
-    /// Whether the tail was written or read since the last [`HotTail::drop_if_idle`].
+    /// Whether batches were added or found since the last [`HotTail::trim`].
     used: bool,
+    /// Whether anybody has read at the log's end since then.
+    wanted: bool,
 }
 
 impl HotTail {
@@ -128,6 +132,7 @@ impl HotTail {
             chunk_size: CHUNK_MIN,
             bytes: 0,
             used: false,
+            wanted: true,
         }
     }
 
@@ -140,13 +145,18 @@ impl HotTail {
         self.chunk_size = CHUNK_MIN;
     }
 
-    /// Clears the tail if nobody used it since the last call, and says so.
-    pub fn drop_if_idle(&mut self) -> bool {
-        let is_idle = !std::mem::take(&mut self.used);
-        if is_idle && self.bytes > 0 {
+    /// Somebody reads at the log's end.
+    pub fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Gives back what it holds, if nothing was added or found since the last call; whether anybody has wanted it since
+    /// then.
+    pub fn trim(&mut self) -> bool {
+        if !std::mem::take(&mut self.used) && self.bytes > 0 {
             self.clear();
         }
-        is_idle
+        std::mem::take(&mut self.wanted)
     }
 
     /// Adds the batch that was just written at `position`: `head` are its first header bytes as they
@@ -244,7 +254,7 @@ impl HotTail {
         if self.bytes == 0 || offset < first {
             return None;
         }
-        self.used = true;
+        (self.used, self.wanted) = (true, true);
         self.close_open();
         let piece_at = self.pieces.partition_point(|p| p.last_offset < offset);
         let piece = self.pieces.get(piece_at)?;

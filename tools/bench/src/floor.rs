@@ -2,13 +2,13 @@
 //! answer. One thread for each connection, one partition, nothing else: no offsets that survive, no validation, no reads.
 //! Its cost is the floor under every broker on the same machine.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -27,7 +27,8 @@ use ottla_protocol::messages::{
 use ottla_protocol::records::BatchIter;
 use ottla_protocol::{ApiKey, Message, Reader, Records, Request, Str, Writer};
 
-/// After so many bytes the file is written from its beginning again: its pages are warm then.
+/// After so many bytes a new file begins, as a log's segment does, and the one before is removed: a log fills pages that nobody has
+/// written yet, and so does this.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 /// No client of the bench sends more.
 const FRAME_BYTES_MAX: usize = 64 << 20;
@@ -44,16 +45,22 @@ const SERVED: [(ApiKey, i16, i16); 6] = [
 
 struct Sink {
     port: u16,
-    file: File,
-    position: AtomicU64,
+    path: PathBuf,
+    place: Mutex<Place>,
     offset: AtomicI64,
+}
+
+/// Where the next records go.
+struct Place {
+    file: Arc<File>,
+    position: u64,
 }
 
 /// Serves until the process ends.
 pub fn serve(port: u16, file: &Path) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-    let file = File::create(file).with_context(|| format!("creating {}", file.display()))?;
-    let sink = Arc::new(Sink { port, file, position: AtomicU64::new(0), offset: AtomicI64::new(0) });
+    let place = Mutex::new(Place { file: Arc::new(created(file)?), position: 0 });
+    let sink = Arc::new(Sink { port, path: file.to_path_buf(), place, offset: AtomicI64::new(0) });
     for stream in listener.incoming() {
         let (stream, sink) = (stream?, sink.clone());
         thread::spawn(move || {
@@ -63,6 +70,10 @@ pub fn serve(port: u16, file: &Path) -> Result<()> {
         });
     }
     Ok(())
+}
+
+fn created(file: &Path) -> Result<File> {
+    File::create_new(file).with_context(|| format!("creating {}", file.display()))
 }
 
 impl Sink {
@@ -135,9 +146,24 @@ impl Sink {
             batch.check_crc()?;
             count += i64::from(batch.header().last_offset_delta()) + 1;
         }
-        let position = self.position.fetch_add(records.len() as u64, Ordering::Relaxed) % FILE_BYTES_MAX;
-        self.file.write_all_at(records, position)?;
+        let (file, position) = self.reserve(records.len() as u64)?;
+        file.write_all_at(records, position)?;
         Ok(self.offset.fetch_add(count, Ordering::Relaxed))
+    }
+
+    /// The file and the place in it for so many bytes.
+    fn reserve(&self, bytes: u64) -> Result<(Arc<File>, u64)> {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.position + bytes > FILE_BYTES_MAX {
+            fs::remove_file(&self.path)?;
+            let old =
+                std::mem::replace(&mut *place, Place { file: Arc::new(created(&self.path)?), position: 0 });
+            // A gigabyte of pages is given back when it is closed.
+            thread::spawn(move || drop(old));
+        }
+        let position = place.position;
+        place.position += bytes;
+        Ok((place.file.clone(), position))
     }
 
     fn metadata(&self, request: MetadataRequest) -> MetadataResponse {

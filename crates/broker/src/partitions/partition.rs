@@ -37,8 +37,8 @@ pub struct Partition {
     /// Whether the log makes its writers wait.
     pub slowness: Slowness,
     traffic: TrafficCounts,
-    /// What was appended to logs that this one has replaced.
-    appended_before: Mutex<Appended>,
+    /// What was appended to logs that this one has replaced; none: it is the first.
+    appended_before: Mutex<Option<Box<Appended>>>,
 }
 
 /// How far a reader may see.
@@ -161,7 +161,9 @@ impl Partition {
     pub fn replace_log(&self, log: Option<Arc<PartitionLog>>) {
         let mut before = self.appended_before.lock();
         let old = self.log.swap(log);
-        *before += old.map(|old| old.appended()).unwrap_or_default();
+        if let Some(old) = old {
+            **before.get_or_insert_default() += old.appended();
+        }
         drop(before);
         self.fetch_waiters.wake_all();
     }
@@ -169,7 +171,7 @@ impl Partition {
     /// What went in and out since the partition came to this broker.
     pub fn traffic(&self) -> Traffic {
         let before = self.appended_before.lock();
-        let mut appended = *before;
+        let mut appended = before.as_deref().copied().unwrap_or_default();
         appended += self.log.load().as_ref().map(|log| log.appended()).unwrap_or_default();
         drop(before);
         self.traffic.with(appended)

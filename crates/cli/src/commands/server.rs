@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ottla_broker::drivers::controller::NewCluster;
@@ -18,9 +17,6 @@ use tracing_subscriber::EnvFilter;
 
 use super::footprint;
 use super::welcome::Welcome;
-
-/// When a node has nothing left to do of its start.
-const STARTED_AFTER: Duration = Duration::from_secs(1);
 
 /// Runs a node.
 #[derive(clap::Args)]
@@ -267,10 +263,7 @@ impl StopSignals {
     /// Waits for a signal, also one that came meanwhile, or for a reason why the node can't go on, which is returned.
     fn wait_for_end(mut self, fatal: impl Future<Output = String>) -> Option<String> {
         self.runtime.block_on(async {
-            tokio::spawn(async {
-                tokio::time::sleep(STARTED_AFTER).await;
-                footprint::give_back_the_start();
-            });
+            tokio::spawn(footprint::keep_small());
             tokio::select! {
                 _ = self.terminate.recv() => None,
                 _ = self.interrupt.recv() => None,

@@ -129,12 +129,15 @@ struct LogState {
     producers: ProducerStateManager,
     epochs: LeaderEpochs,
     tail_checkpoints: TailCheckpoints,
-    tail: HotTail,
+    /// None: nobody reads at the log's end.
+    tail: Option<Box<HotTail>>,
     /// Where the bound of the last read lies, if it was not at the end: offset, segment, position.
     read_bound: Option<(i64, i64, u32)>,
     /// Files that were replaced without fsync: `partition.metadata`, the leader epochs, producer snapshots.
     unsynced: Vec<PathBuf>,
     last_flush_ms: i64,
+    /// Whether anything was appended or read since the last [`PartitionLog::trim_memory`].
+    used: bool,
     /// Whether an append has let go of the lock while its records are written ([`AppendOptions::unlocked`]). All may be
     /// looked at meanwhile; who changes segments waits ([`PartitionLog::state_to_change`]).
     is_writing: bool,
@@ -202,8 +205,9 @@ impl PartitionLog {
     /// Gives memory and reserved disk blocks back that neither append nor fetch has used since the last call.
     pub fn trim_memory(&self) {
         let mut state = self.state.lock();
+        state.tail.take_if(|tail| !tail.trim());
         // Who writes is not idle.
-        if !state.is_writing && state.tail.drop_if_idle() {
+        if !state.is_writing && !std::mem::take(&mut state.used) {
             let dir = state.dir.clone();
             // With `preallocate` the blocks were asked for.
             let keeps_blocks = state.config.preallocate;
@@ -260,6 +264,13 @@ impl PartitionLog {
 impl LogState {
     fn active(&self) -> Option<&Segment> {
         self.segments.last()
+    }
+
+    /// Empties the hot tail.
+    fn clear_tail(&mut self) {
+        if let Some(tail) = &mut self.tail {
+            tail.clear();
+        }
     }
 
     /// The segment that holds `offset`, or the one before it.

@@ -24,7 +24,6 @@ use crate::checkpoint::partition_metadata::{self, PARTITION_METADATA_FILE};
 use crate::config::LogConfig;
 use crate::context::{ContextOptions, StorageContext};
 use crate::error::{StorageError, StorageResult};
-use crate::hot_tail::HotTail;
 use crate::leader_epochs::{EpochEntry, LeaderEpochs};
 use crate::log_dir::LogDir;
 use crate::producer_state::{ProducerStateManager, snapshot_path};
@@ -180,8 +179,9 @@ impl PartitionLog {
             producers: loaded.producers,
             epochs: loaded.epochs,
             tail_checkpoints: loaded.tail_checkpoints,
-            tail: HotTail::new(&context.tail_budget),
+            tail: None,
             read_bound: None,
+            used: false,
             unsynced: loaded.unsynced,
             last_flush_ms: options.now_ms,
             is_writing: false,
@@ -251,7 +251,7 @@ impl<'a> Loading<'a> {
             epochs: LeaderEpochs::default(),
             epochs_in_file: None,
             unsynced: Vec::new(),
-            tail_checkpoints: TailCheckpoints::new(context.tail_checkpoints),
+            tail_checkpoints: TailCheckpoints::new(&context.tail_checkpoints),
             has_tail_checkpoints: listing.has_tail_checkpoints,
             may_resume: listing.has_tail_checkpoints,
         };

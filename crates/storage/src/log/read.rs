@@ -4,6 +4,7 @@ use ottla_protocol::ErrorCode;
 
 use super::{LogState, PartitionLog};
 use crate::error::StorageError;
+use crate::hot_tail::HotTail;
 use crate::piece::{FileRange, Piece};
 use crate::segment::lazy_file::SegmentEnv;
 use crate::segment::txn_index::AbortedTxn;
@@ -71,6 +72,14 @@ pub(super) struct Found {
     read: SegmentRead,
 }
 
+impl Found {
+    /// Whether it goes to the log's end.
+    fn ends_with(&self, state: &LogState) -> bool {
+        let end = self.read.first.position.saturating_add(self.read.len);
+        self.segment + 1 == state.segments.len() && state.active().is_some_and(|active| active.size() <= end)
+    }
+}
+
 impl PartitionLog {
     /// Finds the records from `offset` on, up to `max_bytes`, all below `upper_bound_offset` (the high
     /// watermark for consumers, the log's end for followers).
@@ -136,8 +145,10 @@ impl PartitionLog {
             });
         };
         if offset >= upper_bound_offset {
+            self.want_tail(state);
             return Ok((data, None));
         }
+        state.used = true;
         let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX).min(i32::MAX as u32);
         let found = self
             .find(state, start, offset, max_bytes, min_one_message, upper_bound_offset)
@@ -150,7 +161,15 @@ impl PartitionLog {
                 data.size = found.read.len as usize;
             }
         }
+        if found.as_ref().is_none_or(|found| found.ends_with(state)) {
+            self.want_tail(state);
+        }
         Ok((data, found))
+    }
+
+    /// Somebody reads at the log's end, and will want what comes next.
+    fn want_tail(&self, state: &mut LogState) {
+        state.tail.get_or_insert_with(|| Box::new(HotTail::new(&self.context.tail_budget))).want();
     }
 
     /// The first range at or after `offset`: when a segment has nothing there (its end was compacted away), the
@@ -171,7 +190,7 @@ impl PartitionLog {
                 return Ok(None);
             }
             if at + 1 == state.segments.len()
-                && let Some(hot) = state.tail.find(offset)
+                && let Some(hot) = state.tail.as_mut().and_then(|tail| tail.find(offset))
             {
                 let first = OffsetPosition {
                     base_offset: hot.first_base_offset,
@@ -210,8 +229,8 @@ impl PartitionLog {
         {
             return Ok(position);
         }
-        let in_tail = if next_base == self.log_end_offset() { state.tail.find(bound) } else { None };
-        let position = match in_tail {
+        let tail = state.tail.as_mut().filter(|_| next_base == self.log_end_offset());
+        let position = match tail.and_then(|tail| tail.find(bound)) {
             Some(hot) => hot.position,
             None => segment.translate_offset(env, bound)?.map_or(segment.size(), |p| p.position),
         };
@@ -222,9 +241,10 @@ impl PartitionLog {
     fn pieces(&self, state: &mut LogState, offset: i64, found: &Found) -> std::io::Result<Vec<Piece>> {
         let read = &found.read;
         if found.segment + 1 == state.segments.len()
-            && let Some(hot) = state.tail.find(offset)
+            && let Some(tail) = &mut state.tail
+            && let Some(hot) = tail.find(offset)
             && hot.position == read.first.position
-            && let Some(pieces) = state.tail.take(&hot, read.len as usize)
+            && let Some(pieces) = tail.take(&hot, read.len as usize)
         {
             return Ok(pieces);
         }

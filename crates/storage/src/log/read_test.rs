@@ -12,11 +12,24 @@ use crate::test_support::*;
 fn segmented() -> (Fixture, usize) {
     let batch = batch_at(NOW, 2, 100, &BatchOptions::default());
     let f = Fixture::with(LogConfig { segment_bytes: batch.len() as u32 * 3, ..Default::default() });
+    read_at_end(&f);
     for _ in 0..30 {
         f.append(&batch);
     }
     assert_eq!(f.log.segment_count(), 10);
     (f, batch.len())
+}
+
+/// What comes next is kept in memory.
+fn read_at_end(f: &Fixture) {
+    assert_eq!(read(f, f.log.log_end_offset(), usize::MAX, true, i64::MAX).size, 0);
+}
+
+/// A log at whose end somebody reads.
+fn watched() -> Fixture {
+    let f = Fixture::new();
+    read_at_end(&f);
+    f
 }
 
 fn read(f: &Fixture, offset: i64, max: usize, min_one: bool, bound: i64) -> ReadData {
@@ -68,7 +81,7 @@ fn nothing_beyond_the_bound_is_served() {
     let (f, size) = segmented();
     for hot in [true, false] {
         if !hot {
-            f.log.state.lock().tail.clear();
+            f.log.state.lock().clear_tail();
         }
         for bound in 0..=60 {
             for offset in 0..=60 {
@@ -103,7 +116,7 @@ fn offsets_out_of_range() {
 
 #[test]
 fn the_tail_is_served_from_memory() {
-    let f = Fixture::new();
+    let f = watched();
     let mut all = Vec::new();
     for size in [10, 100, 5_000, 9_000, 20_000, 10, 10, 40_000, 70, 8_100] {
         f.append(&record(size));
@@ -117,13 +130,43 @@ fn the_tail_is_served_from_memory() {
         assert_eq!(bytes_of(&data), all[offset..].concat(), "{offset}");
     }
     // The file says the same.
-    f.log.state.lock().tail.clear();
+    f.log.state.lock().clear_tail();
     assert_eq!(f.read_all(0), all.concat());
 }
 
 #[test]
-fn the_tail_is_bounded() {
+fn a_log_at_whose_end_nobody_reads_has_no_tail() {
     let f = Fixture::new();
+    let is_hot = |offset| {
+        let end = f.log.log_end_offset();
+        let data = read(&f, offset, usize::MAX, true, end);
+        assert_eq!(offsets_of(&bytes_of(&data)), (offset..end).map(|o| (o, o)).collect::<Vec<_>>());
+        data.pieces.iter().all(|p| matches!(p, Piece::Bytes(_)))
+    };
+    for _ in 0..3 {
+        f.append(&record(10));
+    }
+    // One that is behind does not read what comes next.
+    read(&f, 0, 100, true, 3);
+    f.append(&record(10));
+    assert_eq!(f.context.hot_tail_bytes(), 0);
+    assert!(!is_hot(0));
+    f.append(&record(10));
+    assert!(f.context.hot_tail_bytes() > 0);
+    assert!(is_hot(4) && !is_hot(3));
+    f.log.trim_memory();
+    f.append(&record(10));
+    assert!(f.context.hot_tail_bytes() > 0, "read a moment ago");
+    f.log.trim_memory();
+    assert_eq!(f.context.hot_tail_bytes(), 0);
+    f.append(&record(10));
+    assert_eq!(f.context.hot_tail_bytes(), 0);
+    assert!(!is_hot(0));
+}
+
+#[test]
+fn the_tail_is_bounded() {
+    let f = watched();
     for _ in 0..100 {
         f.append(&record(10_000));
     }
@@ -145,7 +188,7 @@ fn the_tail_is_bounded() {
 
 #[test]
 fn a_batch_of_a_large_frame_is_kept_without_the_frame() {
-    let f = Fixture::new();
+    let f = watched();
     let batch = record(9_000);
     let mut frame = vec![0; 1 << 20];
     frame[..batch.len()].copy_from_slice(&batch);
@@ -176,7 +219,7 @@ fn an_idle_log_keeps_the_blocks_that_it_was_asked_to_preallocate() {
 
 #[test]
 fn small_batches_come_in_few_pieces() {
-    let f = Fixture::new();
+    let f = watched();
     for _ in 0..500 {
         f.append(&record(100));
     }
@@ -195,7 +238,7 @@ fn small_batches_come_in_few_pieces() {
 
 #[test]
 fn a_small_record_does_not_pin_its_frame() {
-    let f = Fixture::new();
+    let f = watched();
     let batch = record(50);
     let mut frame = vec![0u8; 1 << 20];
     frame[..batch.len()].copy_from_slice(&batch);
@@ -206,7 +249,7 @@ fn a_small_record_does_not_pin_its_frame() {
 
 #[test]
 fn gaps_in_offsets_are_read_over() {
-    let f = Fixture::new();
+    let f = watched();
     let mut given = Vec::new();
     for offset in [0i64, 10, 11, 50] {
         let options = BatchOptions { base_offset: offset, partition_leader_epoch: 0, ..Default::default() };
@@ -215,7 +258,7 @@ fn gaps_in_offsets_are_read_over() {
     f.log.append_as_follower(&given.into(), 0, NOW).expect("append");
     for hot in [true, false] {
         if !hot {
-            f.log.state.lock().tail.clear();
+            f.log.state.lock().clear_tail();
         }
         for (offset, expect) in [(0, 0), (1, 10), (10, 10), (12, 50), (50, 50)] {
             let data = read(&f, offset, 1, true, 51);

@@ -480,7 +480,7 @@ fn an_index_that_does_not_fit_is_rebuilt_when_it_is_used() {
 fn records_that_were_removed_are_missed() {
     let f = Fixture::with(small_segments());
     fill(&f, 0, 60);
-    f.log.state.lock().tail.clear();
+    f.log.state.lock().clear_tail();
     f.log.trim_memory();
     (0..2).for_each(|_| f.context.files.close_idle());
     std::fs::remove_file(f.dir().join(format!("{:020}.log", 0))).expect("remove");

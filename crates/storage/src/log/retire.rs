@@ -104,7 +104,7 @@ impl PartitionLog {
 
     pub(super) fn end(&self, state: &mut LogState) {
         state.closed = true;
-        state.tail.clear();
+        state.clear_tail();
     }
 
     /// Gives the directory another name below the same log directory; it stays in service. What is to survive a power

@@ -86,7 +86,7 @@ impl PartitionLog {
         self.remove_files(&dir, base_offset)?;
         let segment = Segment::create(env, base_offset, &state.config, now_ms)?;
         state.segments.push(segment);
-        state.tail.clear();
+        state.clear_tail();
         state.producers.update_map_end_offset(base_offset);
         if let Some(offset) = state.producers.take_snapshot(&dir, false)? {
             state.unsynced.push(snapshot_path(&dir, offset));

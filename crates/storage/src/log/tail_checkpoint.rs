@@ -17,6 +17,7 @@
 //! The recovery point stays where it is: what was not durable before is not durable now.
 
 use std::io;
+use std::sync::Arc;
 
 use super::open::Loading;
 use super::{LogState, PartitionLog};
@@ -40,9 +41,9 @@ pub(crate) struct TailCheckpointOptions {
 }
 
 /// The checkpoints of one log.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct TailCheckpoints {
-    options: TailCheckpointOptions,
+    options: Arc<TailCheckpointOptions>,
     /// Of the last one; 0: none yet.
     sequence: u64,
     /// Size of the active segment at which the next one is due.
@@ -69,8 +70,8 @@ impl RecoverFrom {
 }
 
 impl TailCheckpoints {
-    pub(super) fn new(options: TailCheckpointOptions) -> Self {
-        Self { options, sequence: 0, due_size: options.interval_bytes }
+    pub(super) fn new(options: &Arc<TailCheckpointOptions>) -> Self {
+        Self { options: options.clone(), sequence: 0, due_size: options.interval_bytes }
     }
 
     /// Writes a checkpoint for the log as it is.
@@ -100,7 +101,7 @@ impl TailCheckpoints {
 
     /// What was found is not true any more.
     pub(super) fn forget(&mut self) {
-        *self = Self::new(self.options);
+        (self.sequence, self.due_size) = (0, self.options.interval_bytes);
     }
 
     fn is_due(&self, active_size: u32) -> bool {

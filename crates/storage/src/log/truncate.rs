@@ -83,7 +83,7 @@ impl PartitionLog {
         // A power failure must not bring the old segments back beside the new one.
         self.log_dir.disk().sync_dir(&dir)?;
         self.abort_cleaning(state);
-        state.tail.clear();
+        state.clear_tail();
         state.producers.truncate_fully_and_start_at(&dir, offset)
     }
 
@@ -98,7 +98,7 @@ impl PartitionLog {
             self.remove_segments(state, removed, now_ms)?;
             self.log_dir.disk().sync_dir(&dir)?;
         }
-        state.tail.clear();
+        state.clear_tail();
         state.read_bound = None;
         if let Some(active) = state.segments.last_mut() {
             let cut = active.truncate_to(self.env(&dir), offset, now_ms)?;

@@ -157,7 +157,8 @@ impl PartitionLog {
         } else {
             pending.run(disk, parts)
         };
-        let LogState { dir, config, segments, tail, .. } = &mut **guard;
+        let LogState { dir, config, segments, tail, used, .. } = &mut **guard;
+        *used = true;
         let Some(segment) = segments.last_mut() else { return Ok(()) };
         let infos = batches.iter().map(|b| BatchInfo::of(&b.header));
         let is_written = written.is_ok();
@@ -165,6 +166,7 @@ impl PartitionLog {
             true => self.fail_for_good("appending records to", e),
             false => self.fail("appending records to", e),
         })?;
+        let Some(tail) = tail else { return Ok(()) };
         for Batch { header, head, body } in batches {
             let offsets = (header.base_offset(), header.last_offset());
             tail.push(offsets, position, head, body, options.frame_bytes);

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `entry` | one producer |
 //! | `append_info` | what an append would do, and whether it may |
+//! | `transactions` | which ones are open, or ended and not yet replicated |
 //! | `verification` | guards of transactional appends (KIP-890) |
 //! | `snapshot` | the file format |
 //! | `snapshot_files` | which snapshots there are, taking and loading them |
@@ -17,42 +18,32 @@ pub mod append_info;
 pub mod entry;
 pub mod snapshot;
 mod snapshot_files;
+mod transactions;
 pub mod verification;
 mod whole_state;
 
 pub use snapshot_files::snapshot_path;
 pub use whole_state::WholeState;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use ottla_protocol::records::AppendOrigin;
 
 use append_info::{CompletedTxn, ProducerAppendInfo};
 use entry::ProducerEntry;
+use transactions::{NO_TRANSACTIONS, Transactions, TxnMetadata};
 use verification::{VerificationEntry, VerificationGuard};
 
 /// How much longer than the maximum transaction timeout a transaction may take before it is called late.
 const LATE_TRANSACTION_BUFFER_MS: i64 = 5 * 60 * 1000;
-
-/// A transaction of the log, by its first offset.
-#[derive(Clone, Copy, Debug)]
-struct TxnMetadata {
-    producer_id: i64,
-    /// Its marker; none while it is ongoing.
-    last_offset: Option<i64>,
-}
 
 /// The producers of one log.
 #[derive(Debug)]
 pub struct ProducerStateManager {
     producer_id_expiration_ms: i64,
     producers: HashMap<i64, ProducerEntry>,
-    /// A tree, as it is empty in most logs, and small then.
-    verifications: BTreeMap<i64, VerificationEntry>,
-    /// By first offset.
-    ongoing: BTreeMap<i64, TxnMetadata>,
-    /// Ended, but the marker may be lost with this leader: by first offset.
-    unreplicated: BTreeMap<i64, TxnMetadata>,
+    /// None in most logs: nobody has written a transaction to them.
+    transactions: Option<Box<Transactions>>,
     /// Offset up to which the state is complete.
     map_end_offset: i64,
     last_snapshot_offset: i64,
@@ -70,9 +61,7 @@ impl ProducerStateManager {
         Self {
             producer_id_expiration_ms,
             producers: HashMap::new(),
-            verifications: BTreeMap::new(),
-            ongoing: BTreeMap::new(),
-            unreplicated: BTreeMap::new(),
+            transactions: None,
             map_end_offset: 0,
             last_snapshot_offset: 0,
             snapshots,
@@ -87,6 +76,10 @@ impl ProducerStateManager {
         beside
     }
 
+    fn transactions(&self) -> &Transactions {
+        self.transactions.as_deref().unwrap_or(&NO_TRANSACTIONS)
+    }
+
     /// All producers.
     pub fn producers(&self) -> &HashMap<i64, ProducerEntry> {
         &self.producers
@@ -99,7 +92,7 @@ impl ProducerStateManager {
 
     /// Whether nothing at all is known.
     pub fn is_empty(&self) -> bool {
-        self.producers.is_empty() && self.unreplicated.is_empty()
+        self.producers.is_empty() && self.transactions().unreplicated.is_empty()
     }
 
     /// Offset up to which the state is complete.
@@ -114,22 +107,22 @@ impl ProducerStateManager {
 
     /// The first offset of a transaction that is not ended, or whose end is not yet replicated.
     pub fn first_unstable_offset(&self) -> Option<i64> {
-        let first = |txns: &BTreeMap<i64, TxnMetadata>| txns.first_key_value().map(|(offset, _)| *offset);
-        match (first(&self.ongoing), first(&self.unreplicated)) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        self.transactions().first_unstable_offset()
     }
 
     /// The first offset of a transaction that is not ended.
     pub fn first_undecided_offset(&self) -> Option<i64> {
-        self.ongoing.first_key_value().map(|(offset, _)| *offset)
+        self.transactions().ongoing.first_key_value().map(|(offset, _)| *offset)
     }
 
     /// Transactions whose markers lie before the high watermark are over for good.
     pub fn on_high_watermark_updated(&mut self, high_watermark: i64) {
-        if !self.unreplicated.is_empty() {
-            self.unreplicated.retain(|_, txn| txn.last_offset.is_none_or(|last| last >= high_watermark));
+        if let Some(transactions) = &mut self.transactions
+            && !transactions.unreplicated.is_empty()
+        {
+            transactions
+                .unreplicated
+                .retain(|_, txn| txn.last_offset.is_none_or(|last| last >= high_watermark));
         }
     }
 
@@ -142,7 +135,7 @@ impl ProducerStateManager {
 
     /// Starts the account of a producer's batches of one append.
     pub fn prepare_update(&self, producer_id: i64, origin: AppendOrigin) -> ProducerAppendInfo {
-        let verification = self.verifications.get(&producer_id).copied();
+        let verification = self.transactions().verifications.get(&producer_id).copied();
         ProducerAppendInfo::new(self.producers.get(&producer_id), producer_id, origin, verification)
     }
 
@@ -156,24 +149,31 @@ impl ProducerStateManager {
             }
         }
         for first_offset in &info.started {
-            self.ongoing.insert(*first_offset, TxnMetadata { producer_id: id, last_offset: None });
+            self.begin_txn(*first_offset, id);
         }
+    }
+
+    fn begin_txn(&mut self, first_offset: i64, producer_id: i64) {
+        let transactions = self.transactions.get_or_insert_default();
+        transactions.ongoing.insert(first_offset, TxnMetadata { producer_id, last_offset: None });
     }
 
     /// A marker is in the log.
     pub fn complete_txn(&mut self, completed: &CompletedTxn) {
-        let Some(mut txn) = self.ongoing.remove(&completed.first_offset) else {
+        let transactions = self.transactions.get_or_insert_default();
+        let Some(mut txn) = transactions.ongoing.remove(&completed.first_offset) else {
             tracing::warn!("A transaction ended that had not begun: {completed:?}");
             return;
         };
         txn.last_offset = Some(completed.last_offset);
-        self.unreplicated.insert(completed.first_offset, txn);
+        transactions.unreplicated.insert(completed.first_offset, txn);
     }
 
     /// The last stable offset as of the marker of `completed`: where the first transaction of another producer
     /// goes on, or behind the marker.
     pub fn last_stable_offset(&self, completed: &CompletedTxn) -> i64 {
-        self.ongoing
+        self.transactions()
+            .ongoing
             .iter()
             .find(|(_, txn)| txn.producer_id != completed.producer_id)
             .map_or(completed.last_offset + 1, |(first_offset, _)| *first_offset)
@@ -184,12 +184,16 @@ impl ProducerStateManager {
     pub fn remove_expired(&mut self, now_ms: i64) {
         let expiration_ms = self.producer_id_expiration_ms;
         self.producers.retain(|_, entry| !is_expired(entry, now_ms, expiration_ms));
-        self.verifications.retain(|_, v| now_ms.saturating_sub(v.timestamp) < expiration_ms);
+        if let Some(transactions) = &mut self.transactions {
+            transactions.verifications.retain(|_, v| now_ms.saturating_sub(v.timestamp) < expiration_ms);
+        }
+        self.transactions.take_if(|transactions| transactions.is_empty());
     }
 
     /// Whether a transaction seems to hang: older than the longest that a producer may ask for, and more.
     pub fn has_late_transaction(&self, now_ms: i64, max_transaction_timeout_ms: i32) -> bool {
-        let oldest = self.ongoing.first_key_value().and_then(|(_, txn)| self.producers.get(&txn.producer_id));
+        let first = self.transactions().ongoing.first_key_value();
+        let oldest = first.and_then(|(_, txn)| self.producers.get(&txn.producer_id));
         oldest.is_some_and(|entry| {
             entry.last_timestamp > 0
                 && now_ms.saturating_sub(entry.last_timestamp)
@@ -205,7 +209,7 @@ impl ProducerStateManager {
 
     /// The guard that a transactional append of this producer must bring.
     pub fn verification_guard(&self, producer_id: i64) -> VerificationGuard {
-        self.verifications.get(&producer_id).map_or(VerificationGuard::SENTINEL, |v| v.guard)
+        self.transactions().verifications.get(&producer_id).map_or(VerificationGuard::SENTINEL, |v| v.guard)
     }
 
     /// The verification of this producer, begun now if there is none.
@@ -218,6 +222,8 @@ impl ProducerStateManager {
         now_ms: i64,
     ) -> VerificationGuard {
         let entry = self
+            .transactions
+            .get_or_insert_default()
             .verifications
             .entry(producer_id)
             .or_insert_with(|| VerificationEntry::new(now_ms, sequence, epoch, supports_epoch_bump));
@@ -228,31 +234,30 @@ impl ProducerStateManager {
     /// A transactional batch was accepted: its verification has done its work. With transactions V2 a marker
     /// of the very epoch that is being verified belongs to the transaction before, so the guard stays.
     pub fn end_verification(&mut self, producer_id: i64, epoch: i16, is_control: bool) {
-        if self.verifications.is_empty() {
-            return;
-        }
-        let is_next = self
+        let Some(transactions) = &mut self.transactions else { return };
+        let is_next = transactions
             .verifications
             .get(&producer_id)
             .is_some_and(|v| v.supports_epoch_bump && is_control && v.epoch == epoch);
         if !is_next {
-            self.verifications.remove(&producer_id);
+            transactions.verifications.remove(&producer_id);
         }
     }
 
     fn load_entry(&mut self, entry: ProducerEntry) {
         if let Some(first_offset) = entry.current_txn_first_offset {
-            self.ongoing
-                .insert(first_offset, TxnMetadata { producer_id: entry.producer_id, last_offset: None });
+            self.begin_txn(first_offset, entry.producer_id);
         }
         self.producers.insert(entry.producer_id, entry);
     }
 
     fn forget_all(&mut self) {
         self.producers.clear();
-        self.ongoing.clear();
-        // The new end lies at or before the high watermark, or the log is empty.
-        self.unreplicated.clear();
+        if let Some(transactions) = &mut self.transactions {
+            transactions.ongoing.clear();
+            // The new end lies at or before the high watermark, or the log is empty.
+            transactions.unreplicated.clear();
+        }
     }
 }
 

@@ -46,8 +46,9 @@ impl ProducerStateManager {
         for entry in self.producers.values() {
             encode_entry(entry, out);
         }
-        out.extend_from_slice(&(self.unreplicated.len() as u32).to_be_bytes());
-        for (first_offset, txn) in &self.unreplicated {
+        let unreplicated = &self.transactions().unreplicated;
+        out.extend_from_slice(&(unreplicated.len() as u32).to_be_bytes());
+        for (first_offset, txn) in unreplicated {
             for field in [*first_offset, txn.producer_id, txn.last_offset.unwrap_or(*first_offset)] {
                 out.extend_from_slice(&field.to_be_bytes());
             }
@@ -70,7 +71,9 @@ impl ProducerStateManager {
                 self.load_entry(entry);
             }
         }
-        self.unreplicated.extend(state.unreplicated);
+        if !state.unreplicated.is_empty() {
+            self.transactions.get_or_insert_default().unreplicated.extend(state.unreplicated);
+        }
         self.map_end_offset = offset;
         self.last_snapshot_offset = self.latest_snapshot_offset().unwrap_or_default();
         Ok(())

@@ -103,7 +103,7 @@ pub struct Index<E> {
     /// Entries after those.
     tail: Vec<E>,
     /// Entries of the file that were read or written last, and the number of the first of them.
-    block: Option<(u32, Vec<E>)>,
+    block: Option<Box<(u32, Vec<E>)>>,
     entry: PhantomData<E>,
 }
 
@@ -152,7 +152,7 @@ impl<E: IndexEntry> Index<E> {
         }
         self.written = self.len();
         // Each append looks at the last entry.
-        self.block = self.tail.last().map(|last| (self.written - 1, vec![*last]));
+        self.block = self.tail.last().map(|last| Box::new((self.written - 1, vec![*last])));
         self.tail = Vec::new();
         Ok(())
     }
@@ -223,7 +223,7 @@ impl<E: IndexEntry> Index<E> {
             return Ok(self.tail.get(in_tail as usize).copied());
         }
         let in_block = |(first, block): &(u32, Vec<E>)| block.get(at.checked_sub(*first)? as usize).copied();
-        if let Some(entry) = self.block.as_ref().and_then(in_block) {
+        if let Some(entry) = self.block.as_deref().and_then(in_block) {
             return Ok(Some(entry));
         }
         let file = self.open(env)?;
@@ -283,7 +283,7 @@ impl<E: IndexEntry> Index<E> {
         if self.written == 0 {
             return Ok(None);
         }
-        if let Some((first, block)) = &self.block
+        if let Some((first, block)) = self.block.as_deref()
             && block.first().is_some_and(&before)
             && (block.last().is_some_and(|last| !before(last)) || first + block.len() as u32 == self.written)
         {
@@ -291,7 +291,7 @@ impl<E: IndexEntry> Index<E> {
         }
         let file = self.open(env)?;
         // Whoever reads on has come to the end of the block: the next one begins with its last entry.
-        let next = self.block.as_ref().and_then(|(first, block)| {
+        let next = self.block.as_deref().and_then(|(first, block)| {
             let last = block.last().filter(|last| before(last))?;
             Some((first + block.len() as u32 - 1, *last))
         });
@@ -310,7 +310,7 @@ impl<E: IndexEntry> Index<E> {
         // A whole block, so that those who read on find much of their way in it.
         let block: Vec<E> = read_block(&file, low, BLOCK_ENTRIES.min(self.written - low))?;
         let found = last_before(low, &block, before);
-        self.block = Some((low, block));
+        self.block = Some(Box::new((low, block)));
         Ok(found)
     }
 

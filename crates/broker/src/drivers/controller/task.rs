@@ -212,6 +212,12 @@ impl ControllerTask {
     pub(super) fn commit(&mut self) -> Result<Option<PublishedImage>, MetadataLogError> {
         self.log.flush(now_ms())?;
         self.shared.log_end_offset.store(self.log.log_end_offset(), Ordering::Release);
-        Ok(self.loader.publish())
+        let published = self.loader.publish();
+        if let Some(PublishedImage { image, .. }) = &published
+            && !self.loader.is_in_transaction()
+        {
+            self.controller.share_topics(&image.topics);
+        }
+        Ok(published)
     }
 }
