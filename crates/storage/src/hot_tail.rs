@@ -3,9 +3,9 @@
 //! Large batches are kept as the slice of the receive buffer that they came in, beside a copy of the 16
 //! header bytes that the log patched. Small ones are copied, several to a buffer: a record of 100 bytes must
 //! not pin a receive buffer of a megabyte, and a fetch of a thousand of them must not become a thousand
-//! pieces. Copied is also what is a small part of its frame only: a slice keeps the whole frame alive, of which the
-//! rest may be anything, also batches that were refused. A buffer that is still being filled is frozen when the first reader wants it; what comes after
-//! goes behind it in the same allocation.
+//! pieces. Copied is also what is a small part of its frame only: a slice keeps the whole frame alive, of
+//! which the rest may be anything, also batches that were refused. A buffer that is still being filled is
+//! frozen when the first reader wants it; what comes after goes behind it in the same allocation.
 //!
 //! A log has a tail only while somebody reads at its end: where nobody does, an append copies nothing, and the
 //! receive buffer that the records came in is free as soon as they are written. The tail is always a suffix of the active

@@ -76,7 +76,7 @@ impl PartitionLog {
             };
             let whole = records.get(..size).unwrap_or_default();
             // Of a fetch response nothing more is known here.
-            let options = AppendOptions { frame_bytes: options.frame_bytes.max(records.len()), ..*options };
+            let options = AppendOptions { frame_bytes: records.len(), ..*options };
             self.write(&mut state, &batches, &[whole], &options, updates)?;
             state.config.flush_messages
         };

@@ -54,6 +54,12 @@ fn fill(log: &PartitionLog, count: usize) {
     log.set_high_watermark(i64::MAX);
 }
 
+/// Begins to move a log to the other directory.
+fn start_move(manager: &LogManager, log: &PartitionLog) {
+    let target = manager.log_dirs().iter().find(|dir| dir.path() != log.log_dir().path()).expect("other");
+    manager.start_move(log.partition(), target.path(), NOW).expect("move");
+}
+
 fn worker(rate: f64) -> CleanerWorker {
     CleanerWorker::new(&Arc::new(CleanerShared::new(rate, 0)), options(100))
 }
@@ -175,8 +181,7 @@ fn a_truncation_is_written_down_and_a_move_takes_the_clean_offset_along() {
     assert!(worker(f64::MAX).work(&manager, &host));
     let options = HousekeepingOptions::default();
     let mut housekeeping = Housekeeping::new(&options, NOW);
-    let target = manager.log_dirs().iter().find(|dir| dir.path() != log.log_dir().path()).expect("other");
-    manager.start_move(log.partition(), target.path(), NOW).expect("move");
+    start_move(&manager, &log);
     let moved = loop {
         if let MoveProgress::Done(moved) = manager.continue_move(log.partition(), NOW).expect("copy") {
             break moved;
@@ -197,8 +202,7 @@ fn a_log_that_is_being_moved_is_not_cleaned() {
     let log = create(&manager, "compacted", 0);
     fill(&log, 40);
     let view = log.cleaning_view(NOW).expect("view");
-    let target = manager.log_dirs().iter().find(|dir| dir.path() != log.log_dir().path()).expect("other");
-    manager.start_move(log.partition(), target.path(), NOW).expect("move");
+    start_move(&manager, &log);
     assert!(log.check_cleaning(view.truncations).is_err(), "the one that is under way is given up");
     let (host, mut worker) = (TestHost::new(), worker(f64::MAX));
     assert!(!worker.work(&manager, &host));
