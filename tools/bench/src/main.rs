@@ -15,6 +15,7 @@
 //! | `work` | rows of the table in slices on running brokers |
 //! | `episode` | rows that start brokers of their own |
 //! | `rotation`, `smoke`, `soak` | turns of two; a short run that judges nothing; a long one under everything at once |
+//! | `threads` | how threads end |
 //! | `metric`, `histogram`, `stats`, `report` | numbers, ratios, tables, pictures |
 
 mod clients;
@@ -37,6 +38,7 @@ mod secure;
 mod smoke;
 mod soak;
 mod stats;
+mod threads;
 mod topic;
 mod wire;
 mod work;

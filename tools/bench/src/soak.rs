@@ -16,6 +16,7 @@ use crate::load::produce::create_writable;
 use crate::load::reconnect::greeted;
 use crate::process::{cpu_seconds, memory_mb};
 use crate::stats::{Random, median};
+use crate::threads::joined;
 use crate::topic::{self, Setting, TIMEOUT};
 use crate::wire::Connection;
 
@@ -75,7 +76,7 @@ pub fn run(place: &Workplace, kind: Kind, time: Duration, every: Duration) -> Re
         let samples = measure(port, pid, broker.data_folder(), time, every);
         done.store(true, Ordering::Relaxed);
         for other in others {
-            other.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+            joined(other)??;
         }
         samples
     })?;

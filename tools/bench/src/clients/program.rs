@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::process::cpu_seconds;
+use crate::threads::joined;
 
 /// How often the memory of a program is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -39,7 +40,7 @@ pub fn run(mut command: Command, folder: &Path) -> Result<Run> {
         let watcher = scope.spawn(|| peak_mb(pid, &has_ended));
         let read = output.read_to_string(&mut said);
         has_ended.store(true, Ordering::Release);
-        let peak = watcher.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?;
+        let peak = joined(watcher)?;
         read.map(|_| peak).context("reading what a client says")
     })?;
     // It has ended, and nobody has waited for it: its times are there still.

@@ -15,6 +15,7 @@ use super::batch::{acknowledged, now_ms, produce_frame};
 use super::fetch::Consumer;
 use super::{Moved, on_time};
 use crate::histogram::Histogram;
+use crate::threads::joined;
 use crate::topic::TIMEOUT;
 use crate::wire::{Connection, set_correlation_id};
 
@@ -45,9 +46,9 @@ impl FixedRate {
             let consumed = scope.spawn(on_time(move || consume(&mut consumer, began, records)));
             let acknowledged = scope.spawn(on_time(move || receive(receiver, ticks)));
             let sent = scope.spawn(on_time(move || self.send(sender, topic, began, ticks)));
-            sent.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-            acknowledged.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-            consumed.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
+            joined(sent)??;
+            joined(acknowledged)??;
+            joined(consumed)?
         })?;
         let seconds = began.elapsed().as_secs_f64();
         Ok((Moved { bytes: records * self.record_size as u64, records, requests: ticks, seconds }, took))

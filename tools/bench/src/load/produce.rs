@@ -9,6 +9,7 @@ use super::batch::{BatchKind, acknowledged, produce_frame};
 use super::{Moved, on_time};
 use crate::histogram::Histogram;
 use crate::secure::Door;
+use crate::threads::joined;
 use crate::topic::{self, Setting, TIMEOUT};
 use crate::wire::{Connection, set_correlation_id};
 
@@ -103,8 +104,7 @@ impl Produce {
     ) -> Result<(Moved, Histogram)> {
         let door = door.into();
         let measured = || self.one_at_a_time(door, topic, time, every);
-        thread::scope(|scope| scope.spawn(on_time(measured)).join())
-            .map_err(|_| anyhow::anyhow!("a thread panicked"))?
+        thread::scope(|scope| joined(scope.spawn(on_time(measured))))?
     }
 
     fn one_at_a_time(

@@ -9,6 +9,7 @@ use ottla_protocol::messages::ApiVersionsRequest;
 use super::{Moved, on_time};
 use crate::histogram::Histogram;
 use crate::secure::Door;
+use crate::threads::joined;
 use crate::topic::TIMEOUT;
 use crate::wire::Connection;
 
@@ -43,10 +44,7 @@ pub fn storm_by(
     let requests = thread::scope(|scope| {
         let one = || one_client(&door()?, began, time, &check);
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(one)).collect();
-        let count = |client: thread::ScopedJoinHandle<'_, Result<u64>>| {
-            client.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?
-        };
-        clients.into_iter().map(count).sum::<Result<u64>>()
+        clients.into_iter().map(|client| joined(client)?).sum::<Result<u64>>()
     })?;
     Ok(Moved { requests, seconds: began.elapsed().as_secs_f64(), ..Default::default() })
 }
@@ -93,7 +91,7 @@ pub fn paced(port: u16, each_second: u32, time: Duration) -> Result<(Moved, Hist
             (0..CLIENTS as u32).map(|client| scope.spawn(on_time(move || one(client)))).collect();
         let mut all = Histogram::default();
         for client in clients {
-            all.merge(&client.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??);
+            all.merge(&joined(client)??);
         }
         Ok::<_, anyhow::Error>(all)
     })?;

@@ -15,6 +15,7 @@ use ottla_protocol::{Records, Str};
 use super::batch::{BatchKind, PRODUCE_VERSION};
 use super::coordinator::{self, TRANSACTION, patiently};
 use crate::histogram::Histogram;
+use crate::threads::joined;
 use crate::topic::TIMEOUT;
 use crate::wire::Connection;
 
@@ -59,7 +60,7 @@ impl Transactions {
                 producers.into_iter().map(|producer| scope.spawn(move || one(producer))).collect();
             let mut all = Histogram::default();
             for thread in threads {
-                all.merge(&thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??);
+                all.merge(&joined(thread)??);
             }
             Ok::<_, anyhow::Error>(all)
         })?;

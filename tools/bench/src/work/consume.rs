@@ -14,6 +14,7 @@ use crate::load::fetch::{Consumer, fetch};
 use crate::load::produce::{Produce, create_writable};
 use crate::metric::Slice;
 use crate::secure::Door;
+use crate::threads::joined;
 use crate::wire::{Connection, set_correlation_id};
 use crate::{perf_tools, topic};
 
@@ -120,7 +121,7 @@ impl Tail {
             produced?;
             let (mut bytes, mut last) = (0, began);
             for reader in readers {
-                let (read, at) = reader.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+                let (read, at) = joined(reader)??;
                 (bytes, last) = (bytes + read, last.max(at));
             }
             Ok::<_, anyhow::Error>((bytes, last))

@@ -11,6 +11,7 @@ use crate::load::batch::{BatchKind, now_ms};
 use crate::load::fixed_rate::FixedRate;
 use crate::load::produce::{Produce, create_writable};
 use crate::metric::{Metric, Slice};
+use crate::threads::joined;
 use crate::topic;
 
 /// One record at a time, each after the answer to the last.
@@ -104,7 +105,7 @@ impl Work for Quiet {
         let (_, took) = thread::scope(|scope| {
             let load = scope.spawn(|| loud.run(port, &loud_topic, longer, 4 * SLICE_BYTES_MAX));
             let took = quiet.latencies(port, topic, time, Duration::from_millis(2));
-            load.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+            joined(load)??;
             took
         })?;
         topic::delete(port, &loud_topic)?;

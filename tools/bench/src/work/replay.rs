@@ -13,6 +13,7 @@ use crate::load::batch::{BatchKind, now_ms};
 use crate::load::fetch::fetch;
 use crate::load::produce::{Produce, create_writable};
 use crate::metric::{Metric, Slice};
+use crate::threads::joined;
 use crate::topic;
 
 /// A record every two milliseconds, first alone, then while a consumer replays a topic that was evicted from memory.
@@ -48,7 +49,7 @@ impl Work for Replay {
         let (took, read) = thread::scope(|scope| {
             let replay = scope.spawn(|| fetch(port, topic, 1 << 20, half));
             let took = quiet.latencies(port, &quiet_topic, half, every);
-            let read = replay.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+            let read = joined(replay)??;
             Ok::<_, anyhow::Error>((took?.1, read))
         })?;
         topic::delete(port, &quiet_topic)?;

@@ -16,6 +16,7 @@ use crate::load::produce::{Produce, create_writable};
 use crate::load::reconnect::storm_by;
 use crate::metric::{Metric, Slice};
 use crate::secure::Door;
+use crate::threads::joined;
 
 /// The protocol of a listener.
 #[derive(Clone, Copy)]
@@ -166,7 +167,7 @@ impl Work for Flood {
         let (_, took) = thread::scope(|scope| {
             let flood = scope.spawn(|| storm_by(longer, || ports.ssl(), |_| Ok(())));
             let took = quiet.latencies(&door, topic, time, every);
-            flood.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+            joined(flood)??;
             took
         })?;
         let growth = took.percentile_us(99.0) / alone.percentile_us(99.0).max(1.0);
