@@ -113,8 +113,8 @@ impl Dispatcher {
         let quotas = &self.broker.quotas;
         // Before a login there is ApiVersions only. Kafka's authenticator answers it, and no quota counts it: strangers would hold up
         // each other, and whoever wants to log in.
-        let is_stranger = connection.security_protocol().has_sasl() && !connection.is_authenticated();
-        if !quotas.is_active() || is_stranger {
+        let is_stranger = || connection.security_protocol().has_sasl() && !connection.is_authenticated();
+        if !quotas.is_active() || is_stranger() {
             return None;
         }
         let nameless = Str::new();

@@ -261,7 +261,6 @@ fn with_flush_messages_what_is_acknowledged_is_durable_and_then_visible() {
     server.shutdown();
 }
 
-/// Waits until something that happens on another thread has happened.
 #[test]
 fn the_end_of_a_transaction_wakes_who_waits_for_what_it_held_back() {
     const PATIENCE: Duration = Duration::from_secs(120);
@@ -400,6 +399,7 @@ fn loggers_that_a_request_names_twice_stay_as_they_are() {
     server.shutdown();
 }
 
+/// Waits until something that happens on another thread has happened.
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !is_so() {

@@ -1,12 +1,12 @@
 //! A disk that makes the writers of one log wait, and everybody else, who must not.
 
+mod gate_disk;
 mod wire_client;
 
 use std::fs::File;
-use std::io::{self, IoSlice};
-use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
+use gate_disk::GateDisk;
 use ottla_broker::{NodeOptions, Server};
 use ottla_config::{BrokerConfig, RawMap};
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
@@ -15,7 +15,6 @@ use ottla_protocol::messages::produce_response::PartitionProduceResponse;
 use ottla_protocol::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest, ProduceResponse};
 use ottla_protocol::records::BatchIter;
 use ottla_protocol::{ApiKey, Records};
-use ottla_storage::fs::Disk;
 use wire_client::{WireClient, produce_request};
 
 const TOPIC: &str = "greetings";
@@ -23,48 +22,8 @@ const PRODUCE_VERSION: i16 = 12;
 /// Records with these bytes are what the disk makes wait.
 const HEAVY: &[u8] = b"heavy";
 
-/// A disk that writes heavy records only while its gate is open.
-#[derive(Default)]
-struct GateDisk {
-    gate: Mutex<Gate>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Gate {
-    is_closed: bool,
-    waiting: usize,
-}
-
-impl GateDisk {
-    fn close(&self) {
-        self.gate.lock().expect("gate").is_closed = true;
-    }
-
-    fn open(&self) {
-        self.gate.lock().expect("gate").is_closed = false;
-        self.changed.notify_all();
-    }
-
-    fn until_somebody_waits(&self) {
-        let gate = self.gate.lock().expect("gate");
-        drop(self.changed.wait_while(gate, |gate| gate.waiting == 0).expect("gate"));
-    }
-}
-
-impl Disk for GateDisk {
-    fn write_vectored_at(&self, file: &File, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
-        if bytes.windows(HEAVY.len()).any(|window| window == HEAVY) {
-            let mut gate = self.gate.lock().expect("gate");
-            gate.waiting += 1;
-            self.changed.notify_all();
-            gate = self.changed.wait_while(gate, |gate| gate.is_closed).expect("gate");
-            gate.waiting -= 1;
-        }
-        file.write_all_at(&bytes, position)?;
-        Ok(bytes.len())
-    }
+fn is_heavy(_: &File, bytes: &[u8]) -> bool {
+    bytes.windows(HEAVY.len()).any(|window| window == HEAVY)
 }
 
 /// A node with one data thread, two partitions, and a disk with a gate. The log of partition 0 has been found to be slow.
@@ -82,7 +41,7 @@ impl Node {
             ("listeners".to_string(), "PLAINTEXT://127.0.0.1:0".to_string()),
         ]);
         let (config, _) = BrokerConfig::from_properties(&properties).expect("a valid configuration");
-        let disk = Arc::new(GateDisk::default());
+        let disk = Arc::new(GateDisk::new(is_heavy));
         let options = NodeOptions { disk: Some(disk.clone()), data_threads: 1, ..Default::default() };
         let server = Server::start(config, options).expect("the node starts");
         let node = Self { disk, server, _dir: dir };
