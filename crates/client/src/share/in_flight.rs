@@ -1,5 +1,6 @@
 //! Records that are with the application (`ShareFetch`, `ShareInFlightBatch`).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::TopicIdPartition;
@@ -46,16 +47,18 @@ impl Batch {
 }
 
 impl InFlight {
-    /// Records of a partition come in.
+    /// Records of a partition come in, when its leader has just changed of two nodes. All acknowledgements go to the first
+    /// then, as in Kafka; what it refuses is delivered again.
     pub fn add(&mut self, partition: TopicIdPartition, batch: Batch) {
-        match self.batches.get_mut(&partition) {
-            Some(known) if known.node == batch.node => {
+        match self.batches.entry(partition) {
+            Entry::Vacant(entry) => {
+                entry.insert(batch);
+            }
+            Entry::Occupied(mut entry) => {
+                let known = entry.get_mut();
                 known.records.extend(batch.records);
                 known.acks.merge(batch.acks);
                 known.unreadable.extend(batch.unreadable);
-            }
-            _ => {
-                self.batches.insert(partition, batch);
             }
         }
     }
@@ -186,6 +189,8 @@ impl InFlight {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use ottla_protocol::Uuid;
     use ottla_protocol::records::TimestampType;
@@ -209,11 +214,30 @@ mod tests {
         TopicIdPartition { topic_id: Uuid::ONE, partition: 0, topic: "t".into() }
     }
 
+    fn batch(node: i32, offsets: Range<i64>) -> Batch {
+        let records = offsets.map(|offset| (offset, record(offset))).collect();
+        Batch { records, ..Batch::new(node) }
+    }
+
     fn three() -> InFlight {
         let mut in_flight = InFlight::default();
-        let records = (0..3).map(|offset| (offset, record(offset))).collect();
-        in_flight.add(tip(), Batch { node: 1, records, ..Batch::default() });
+        in_flight.add(tip(), batch(1, 0..3));
         in_flight
+    }
+
+    #[test]
+    fn records_of_a_new_leader_come_to_those_of_the_one_before() {
+        let mut in_flight = three();
+        let mut later = batch(2, 2..5);
+        later.acks.insert_gap(5);
+        in_flight.add(tip(), later);
+        let offsets: Vec<i64> = in_flight.records().map(|record| record.offset).collect();
+        assert_eq!(offsets, [0, 1, 2, 3, 4]);
+        in_flight.acknowledge_all(AcknowledgeType::Accept);
+        let taken = in_flight.take();
+        assert_eq!((taken.len(), taken[0].0), (1, 1));
+        assert_eq!(taken[0].2.batches()[0].types, [1, 1, 1, 1, 1, 0]);
+        assert!(in_flight.is_empty());
     }
 
     #[test]
