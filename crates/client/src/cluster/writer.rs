@@ -85,29 +85,22 @@ impl Writer<'_> {
     /// Takes a request among those that are about to be written.
     fn line_up(&mut self, outgoing: Outgoing, now: Instant, unanswered: &mut Vec<(Reply, InFlight)>) {
         let Outgoing { frame, api, deadline, expects_answer, reply, pause, counted, .. } = outgoing;
+        let correlation_id = self.next_correlation_id();
+        frame.into_pieces(correlation_id, &mut self.pieces);
         if expects_answer {
             let give_up_at = deadline.max(now + self.settings.request_timeout);
-            let waiting = Waiting {
-                correlation_id: 0,
+            self.lined_up.push(Waiting {
+                correlation_id,
                 api,
                 written_at: now,
                 give_up_at,
                 reply,
                 pause: Some(pause),
                 _counted: Some(counted),
-            };
-            self.expect(frame, waiting);
+            });
         } else {
-            frame.into_pieces(self.next_correlation_id(), &mut self.pieces);
             unanswered.push((reply, counted));
         }
-    }
-
-    /// Gives the request its number.
-    fn expect(&mut self, frame: Frame, waiting: Waiting) {
-        let correlation_id = self.next_correlation_id();
-        frame.into_pieces(correlation_id, &mut self.pieces);
-        self.lined_up.push(Waiting { correlation_id, ..waiting });
     }
 
     fn next_correlation_id(&mut self) -> i32 {
@@ -156,16 +149,17 @@ impl Caller for Writer<'_> {
         let (reply, receiver) = oneshot::channel();
         let now = Instant::now();
         let give_up_at = now + self.settings.request_timeout;
-        let waiting = Waiting {
-            correlation_id: 0,
+        let correlation_id = self.next_correlation_id();
+        frame.into_pieces(correlation_id, &mut self.pieces);
+        self.lined_up.push(Waiting {
+            correlation_id,
             api: R::KEY,
             written_at: now,
             give_up_at,
             reply,
             pause: None,
             _counted: None,
-        };
-        self.expect(frame, waiting);
+        });
         self.flush().await.map_err(NoConnection::Lost)?;
         // The connection's end ends this as well.
         match receiver.await {

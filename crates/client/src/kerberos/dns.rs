@@ -20,6 +20,7 @@ use crate::random;
 
 /// Where the system says which servers to ask.
 pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// A longer file is taken for none: real ones have a few lines, and behind the name may be anything.
 const FILE_BYTES_MAX: usize = 64 << 10;
 /// More servers are not asked, as in the C library.
 const SERVERS_MAX: usize = 3;
