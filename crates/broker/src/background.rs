@@ -14,7 +14,9 @@ use ottla_storage::{Housekeeping, HousekeepingOptions, LogManager, MoveError, Mo
 
 use crate::clock::now_ms;
 use crate::directories::{DirectoryNews, Placement};
+use crate::dynamic_config::SharedConfig;
 use crate::partitions::Partitions;
+use crate::quotas::MoveQuota;
 
 /// How often the thread looks whether something is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -33,6 +35,9 @@ struct Worker {
     housekeeping: Housekeeping,
     /// The partition that is being moved: one after the other, so that disks are read and written in order.
     moving: Option<TopicPartition>,
+    quota: MoveQuota,
+    /// What moves may copy, as it is set now.
+    bytes_per_second: Box<dyn Fn() -> i64 + Send>,
     tick: Duration,
     now_ms: Box<dyn Fn() -> i64 + Send>,
 }
@@ -46,23 +51,17 @@ impl Background {
         logs: Arc<LogManager>,
         partitions: Arc<Partitions>,
         directories: DirectoryNews,
-        config: &StorageConfig,
+        config: Arc<SharedConfig>,
     ) -> std::io::Result<Self> {
-        let options = HousekeepingOptions {
-            retention_check_ms: config.retention_check_interval_ms,
-            flush_check_ms: config.flush_scheduler_interval_ms,
-            recovery_point_checkpoint_ms: i64::from(config.flush_offset_checkpoint_interval_ms),
-            log_start_offset_checkpoint_ms: i64::from(config.flush_start_offset_checkpoint_interval_ms),
-            high_watermark_checkpoint_ms: config.high_watermark_checkpoint_interval_ms,
-            producer_expiration_check_ms: i64::from(config.producer_id_expiration_check_interval_ms),
-            ..Default::default()
-        };
+        let current = config.broker();
         let mut worker = Worker {
             logs,
             partitions,
             directories,
-            housekeeping: Housekeeping::new(&options, now_ms()),
+            housekeeping: Housekeeping::new(&housekeeping_options(&current.storage), now_ms()),
             moving: None,
+            quota: MoveQuota::new(current.quotas.alter_log_dirs_window_size_seconds),
+            bytes_per_second: Box::new(move || config.layers().alter_log_dirs_bytes_per_second()),
             tick: TICK,
             now_ms: Box::new(now_ms),
         };
@@ -87,8 +86,18 @@ impl Worker {
         let mut wait = self.tick;
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(wait) {
             self.housekeeping.tick(&self.logs, (self.now_ms)());
-            wait = if self.move_on() { Duration::ZERO } else { self.tick };
+            wait = self.move_within_quota();
         }
+    }
+
+    /// Does one slice of a move if the quota has room for it; how long to wait before the next.
+    fn move_within_quota(&mut self) -> Duration {
+        let throttle_ms = self.quota.throttle_ms((self.bytes_per_second)(), (self.now_ms)());
+        if throttle_ms > 0 {
+            // The limit may be raised meanwhile.
+            return self.tick.min(Duration::from_millis(throttle_ms.unsigned_abs()));
+        }
+        if self.move_on() { Duration::ZERO } else { self.tick }
     }
 
     /// Does one slice of a move; whether there may be more.
@@ -98,7 +107,12 @@ impl Worker {
             None => self.logs.future_logs().iter().map(|log| log.partition().clone()).collect(),
         };
         for partition in waiting {
-            match self.logs.continue_move(&partition, (self.now_ms)()) {
+            let Some(copy) = self.logs.future_log(&partition) else { continue };
+            let bytes_before = copy.size_bytes();
+            let progress = self.logs.continue_move(&partition, (self.now_ms)());
+            let bytes = copy.size_bytes().saturating_sub(bytes_before);
+            self.quota.record(bytes, (self.bytes_per_second)(), (self.now_ms)());
+            match progress {
                 Ok(MoveProgress::Behind(_)) => self.moving = Some(partition),
                 Ok(MoveProgress::Done(log)) => self.moved(&partition, log),
                 // Its topic is deleted, or its directory offline.
@@ -123,6 +137,18 @@ impl Worker {
             let (topic, partition) = (hosted.topic_id, hosted.index);
             self.directories.placed(vec![Placement { topic, partition, directory }]);
         }
+    }
+}
+
+fn housekeeping_options(config: &StorageConfig) -> HousekeepingOptions {
+    HousekeepingOptions {
+        retention_check_ms: config.retention_check_interval_ms,
+        flush_check_ms: config.flush_scheduler_interval_ms,
+        recovery_point_checkpoint_ms: i64::from(config.flush_offset_checkpoint_interval_ms),
+        log_start_offset_checkpoint_ms: i64::from(config.flush_start_offset_checkpoint_interval_ms),
+        high_watermark_checkpoint_ms: config.high_watermark_checkpoint_interval_ms,
+        producer_expiration_check_ms: i64::from(config.producer_id_expiration_check_interval_ms),
+        ..Default::default()
     }
 }
 

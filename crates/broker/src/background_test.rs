@@ -58,6 +58,7 @@ impl Disk for TellingDisk {
 struct Fixture {
     disk: Arc<TellingDisk>,
     clock: Arc<AtomicI64>,
+    bytes_per_second: Arc<AtomicI64>,
     worker: Worker,
     stop: SyncSender<()>,
     stopped: Receiver<()>,
@@ -80,7 +81,8 @@ impl Fixture {
         };
         logs.load_logs(&load).expect("load");
         let clock = Arc::new(AtomicI64::new(NOW));
-        let now = clock.clone();
+        let bytes_per_second = Arc::new(AtomicI64::new(i64::MAX));
+        let (now, limit) = (clock.clone(), bytes_per_second.clone());
         let options = HousekeepingOptions { flush_check_ms: 1, ..Default::default() };
         let worker = Worker {
             logs: Arc::new(logs),
@@ -88,11 +90,13 @@ impl Fixture {
             directories: crate::directories::news().0,
             housekeeping: Housekeeping::new(&options, NOW),
             moving: None,
+            quota: MoveQuota::new(1),
+            bytes_per_second: Box::new(move || limit.load(Ordering::Relaxed)),
             tick: Duration::ZERO,
             now_ms: Box::new(move || now.load(Ordering::Relaxed)),
         };
         let (stop, stopped) = sync_channel(1);
-        let fixture = Self { disk, clock, worker, stop, stopped, _temp: temp };
+        let fixture = Self { disk, clock, bytes_per_second, worker, stop, stopped, _temp: temp };
         let [log, _] = ["t", "u"].map(|topic| fixture.create(topic));
         (0..16).for_each(|_| append(&log, 500_000));
         fixture
@@ -203,4 +207,40 @@ fn a_move_that_cannot_go_on_does_not_keep_the_thread_from_its_rest() {
     }
     assert!(!fixture.worker.move_on());
     assert!(fixture.worker.logs.future_log(&moving()).is_some());
+}
+
+/// Bytes of the copy; all of them when the log has moved.
+fn copied(fixture: &Fixture) -> u64 {
+    let logs = &fixture.worker.logs;
+    logs.future_log(&moving()).or_else(|| logs.log(&moving())).expect("log").size_bytes()
+}
+
+#[test]
+fn a_move_keeps_to_its_limit_which_may_change_meanwhile() {
+    const LIMIT: u64 = 1_000_000;
+    const SLICE_MAX: u64 = 1 << 20;
+    let mut fixture = Fixture::new();
+    fixture.worker.tick = TICK;
+    fixture.start_move();
+    fixture.bytes_per_second.store(LIMIT as i64, Ordering::Relaxed);
+    let passed_ms = |fixture: &Fixture| fixture.clock.load(Ordering::Relaxed).abs_diff(NOW);
+    while passed_ms(&fixture) < 5_000 {
+        let wait = fixture.worker.move_within_quota();
+        assert!(wait <= TICK, "somebody may raise the limit");
+        let (copied, now_allowed) = (copied(&fixture), LIMIT * (1_000 + passed_ms(&fixture)) / 1_000);
+        assert!(copied <= now_allowed + SLICE_MAX, "{copied}");
+        assert!(wait.is_zero() || copied >= now_allowed, "{copied}");
+        fixture.clock.fetch_add(wait.as_millis() as i64, Ordering::Relaxed);
+    }
+    let before = copied(&fixture);
+    fixture.bytes_per_second.store(0, Ordering::Relaxed);
+    for _ in 0..3_600 {
+        assert!(!fixture.worker.move_within_quota().is_zero());
+        fixture.clock.fetch_add(1_000, Ordering::Relaxed);
+    }
+    assert_eq!(copied(&fixture), before);
+    fixture.bytes_per_second.store(i64::MAX, Ordering::Relaxed);
+    while fixture.worker.move_within_quota().is_zero() {}
+    assert!(fixture.worker.logs.future_log(&moving()).is_none(), "it has moved");
+    assert!(copied(&fixture) > 8_000_000);
 }

@@ -154,7 +154,7 @@ impl Server {
             broker.logs.clone(),
             broker.partitions.clone(),
             directories,
-            &broker.config.storage,
+            broker.shared_config.clone(),
         )?;
         let cleaner = LogCleaner::start(broker.logs.clone(), cleaner_config)?;
         if let Some(http) = &http {

@@ -47,6 +47,7 @@ fn page() -> String {
     out += "\n## Configuration keys\n";
     for (scope, title) in [
         (Scope::Broker, "Broker"),
+        (Scope::BrokerDynamic, "Broker, at run time only"),
         (Scope::Topic, "Topic"),
         (Scope::Group, "Group"),
         (Scope::ClientMetrics, "Client metrics"),

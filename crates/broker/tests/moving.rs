@@ -17,7 +17,7 @@ use ottla_protocol::messages::incremental_alter_configs_request::{AlterConfigsRe
 use ottla_protocol::messages::{
     AlterReplicaLogDirsRequest, CreateTopicsRequest, IncrementalAlterConfigsRequest,
 };
-use ottla_protocol::{TopicPartition, Uuid};
+use ottla_protocol::{ErrorCode, TopicPartition, Uuid};
 use ottla_storage::PartitionLog;
 use ottla_storage::fs::Disk;
 use wire_client::{WireClient, produce_request};
@@ -116,5 +116,24 @@ fn settings_reach_a_copy_and_the_partition_is_served_after_the_move() {
     let moved = until_moved(&server, target);
     assert_eq!(produce(&mut client, b"hello"), 1);
     assert_eq!(moved.config().retention_ms, 12345);
+    server.shutdown();
+}
+
+#[test]
+fn a_limit_set_at_run_time_holds_a_move_up_until_it_is_raised() {
+    const LIMIT: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+    let (_dir, server, mut client) = start(None);
+    (0..4).for_each(|offset| assert_eq!(produce(&mut client, &[b'v'; 900_000]), offset));
+    let limit = || server.broker().shared_config.layers().alter_log_dirs_bytes_per_second();
+    assert_eq!(client.alter_broker(&[(LIMIT, "1")]).0, ErrorCode::None);
+    until(|| limit() == 1);
+    let target = start_move(&server, &mut client);
+    let copy = server.broker().logs.future_log(&partition()).expect("the copy");
+    until(|| copy.log_end_offset() > 0);
+    assert_eq!(client.alter_broker(&[(LIMIT, "2")]).0, ErrorCode::None);
+    until(|| limit() == 2);
+    assert_eq!(copy.log_end_offset(), 1, "the next slice comes in days");
+    assert_eq!(client.alter_broker(&[(LIMIT, "1000000000")]).0, ErrorCode::None);
+    assert_eq!(until_moved(&server, target).log_end_offset(), 4);
     server.shutdown();
 }

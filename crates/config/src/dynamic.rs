@@ -95,6 +95,15 @@ impl DynamicBrokerConfig {
         &self.dynamic_broker
     }
 
+    /// `replica.alter.log.dirs.io.max.bytes.per.second`, which is no key of the static configuration.
+    pub fn alter_log_dirs_bytes_per_second(&self) -> i64 {
+        const KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+        let text = self.dynamic_broker.get(KEY).or_else(|| self.dynamic_default.get(KEY));
+        let def = keys::lookup(Scope::BrokerDynamic, KEY);
+        let value = def.and_then(|def| value::parse(def, text.map(String::as_str)).ok());
+        value.and_then(|value| value.as_i64()).unwrap_or(i64::MAX)
+    }
+
     /// Takes over what the metadata says of this broker (`per_broker`) or of the default of all brokers.
     /// What cannot be applied is left out; the warnings, which Kafka logs as errors, tell of it. If the
     /// whole contradicts itself, the configuration that held before goes on to hold.

@@ -12,6 +12,7 @@
 //! | `entity` | what is measured of those who share a limit |
 //! | `request` | what a request takes from the quotas of its sender |
 //! | `mutations` | creating and deleting partitions |
+//! | `moves` | no quota of clients: moves of logs between directories |
 //!
 //! *Invariant:* where no quota is set, a request costs one relaxed load. Where one is, a connection remembers whose quotas
 //! hold for it, and looks again when limits have changed (a generation) or when it comes with another client id.
@@ -19,6 +20,7 @@
 
 mod entity;
 mod limits;
+mod moves;
 mod mutations;
 mod rate;
 mod request;
@@ -36,6 +38,7 @@ use parking_lot::Mutex;
 pub(crate) use entity::{Entity, Measured};
 use limits::Limits;
 pub use limits::Sharers;
+pub(crate) use moves::MoveQuota;
 pub(crate) use mutations::PartitionChanges;
 pub use rate::Windows;
 pub(crate) use request::{QuotaCache, RequestQuota};

@@ -13,6 +13,8 @@ pub struct QuotaConfig {
     pub controller_window_num: i32,
     /// `controller.quota.window.size.seconds`.
     pub controller_window_size_seconds: i32,
+    /// `alter.log.dirs.replication.quota.window.size.seconds`.
+    pub alter_log_dirs_window_size_seconds: i32,
 }
 
 impl QuotaConfig {
@@ -22,6 +24,8 @@ impl QuotaConfig {
             window_size_seconds: values.int("quota.window.size.seconds"),
             controller_window_num: values.int("controller.quota.window.num"),
             controller_window_size_seconds: values.int("controller.quota.window.size.seconds"),
+            alter_log_dirs_window_size_seconds: values
+                .int("alter.log.dirs.replication.quota.window.size.seconds"),
         }
     }
 }

@@ -38,6 +38,20 @@ fn layers_count_in_their_order() {
 }
 
 #[test]
+fn the_limit_of_moves_is_set_at_run_time_only() {
+    const KEY: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+    let mut config = running(&[(KEY, "1")]);
+    assert_eq!(config.alter_log_dirs_bytes_per_second(), i64::MAX);
+    for (text, per_broker, limit) in [("2", false, 2), ("3", true, 3), ("-1", true, 2), ("0", true, 0)] {
+        config.update(&map(&[(KEY, text)]), per_broker);
+        assert_eq!(config.alter_log_dirs_bytes_per_second(), limit);
+    }
+    config.update(&RawMap::new(), true);
+    config.update(&RawMap::new(), false);
+    assert_eq!(config.alter_log_dirs_bytes_per_second(), i64::MAX);
+}
+
+#[test]
 fn a_key_hides_its_synonyms_below() {
     let mut config = running(&[("log.retention.minutes", "5"), ("log.roll.hours", "1")]);
     config.update(&map(&[("log.retention.ms", "7"), ("log.roll.ms", "9")]), false);

@@ -34,12 +34,12 @@ pub(super) const KEYS: &[KeyDef] = &[
         .doc("Length of one window of the rate of throttled replication."),
     int("alter.log.dirs.replication.quota.window.num", 11, Low)
         .at_least(1)
-        .without_effect(NO_REPLICATION)
+        .without_effect("a move keeps to its rate from window to window, not only over several")
         .doc("How many windows the rate of moves between directories is measured over."),
     int("alter.log.dirs.replication.quota.window.size.seconds", 1, Low)
         .at_least(1)
-        .without_effect(NO_REPLICATION)
-        .doc("Length of one window of the rate of moves between directories."),
+        .honoured()
+        .doc("Length of one window of the rate of moves between directories: what it allows may be copied at once."),
     unset(Class, "client.quota.callback.class", Low)
         .refused("a JVM class cannot be loaded; without it clients would get other quotas than intended")
         .doc("A class that decides which quota a client falls under."),
@@ -63,7 +63,7 @@ pub(super) const BROKER_QUOTA: &[KeyDef] = &[
     long("replica.alter.log.dirs.io.max.bytes.per.second", i64::MAX, Medium)
         .at_least(0)
         .cluster_wide()
-        .without_effect(NO_REPLICATION)
+        .honoured()
         .doc("Bytes per second for moves of replicas between directories. Can be set at run time only."),
 ];
 
