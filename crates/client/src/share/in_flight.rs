@@ -47,8 +47,8 @@ impl Batch {
 }
 
 impl InFlight {
-    /// Records of a partition come in, when its leader has just changed of two nodes. All acknowledgements go to the first
-    /// then, as in Kafka; what it refuses is delivered again.
+    /// Records of a partition come in: from two nodes, when its leader has just changed. All acknowledgements go to the first of
+    /// them then, as in Kafka; what it refuses is delivered again.
     pub fn add(&mut self, partition: TopicIdPartition, batch: Batch) {
         match self.batches.entry(partition) {
             Entry::Vacant(entry) => {
