@@ -286,6 +286,23 @@ proptest! {
 }
 
 #[test]
+fn topics_that_another_follows_too_are_in_memory_once() {
+    let mut world = World::of_brokers(1);
+    world.create_topics(vec![topic("a", 2, 1)]);
+    let other = world.replayed();
+    let is_shared = |world: &World| {
+        let [own, others] = [&world.controller, &other].map(|c| c.image().topics.partition("a", 1).unwrap());
+        Arc::ptr_eq(own, others)
+    };
+    assert!(!is_shared(&world));
+    world.controller.share_topics(&other.image().topics);
+    assert!(is_shared(&world));
+    world.create_topics(vec![topic("b", 1, 1)]);
+    assert!(is_shared(&world) && other.image().topics.topic("b").is_none());
+    assert_eq!(world.replayed().checkpoint(), world.controller.checkpoint());
+}
+
+#[test]
 fn configurations_nobody_knows_are_skipped() {
     let mut world = World::of_brokers(1);
     world.create_topics(vec![topic("a", 1, 1)]);

@@ -25,15 +25,36 @@ pub fn order(rotation: usize) -> [usize; 2] {
     if rotation.is_multiple_of(2) { [0, 1] } else { [1, 0] }
 }
 
+/// After so many rounds the warm-up gets a new topic, for the same reason.
+const ROUNDS_PER_TOPIC: usize = 8;
+
 /// Load on both until just-in-time compilers are done.
 pub fn warm_up(brokers: &[Broker<'_>; 2], time: Duration) -> Result<()> {
-    let name = "warm-up";
-    for broker in brokers {
-        create_writable(broker.port, name, 1, &[]).with_context(|| broker.condition())?;
+    let began = Instant::now();
+    for number in 0.. {
+        if began.elapsed() >= time {
+            break;
+        }
+        let name = format!("warm-up-{number}");
+        for broker in brokers {
+            create_writable(broker.port, &name, 1, &[("file.delete.delay.ms", "1000")])
+                .with_context(|| broker.condition())?;
+        }
+        warm_up_on(brokers, &name, time.saturating_sub(began.elapsed()))?;
+        for broker in brokers {
+            topic::delete(broker.port, &name)?;
+        }
     }
+    Ok(())
+}
+
+fn warm_up_on(brokers: &[Broker<'_>; 2], name: &str, time: Duration) -> Result<()> {
     let began = Instant::now();
     let mut batch_size = 16 << 10;
-    while began.elapsed() < time {
+    for _ in 0..ROUNDS_PER_TOPIC {
+        if began.elapsed() >= time {
+            break;
+        }
         for broker in brokers {
             let load = Produce { batch: BatchKind::plain(1024, batch_size), acks: -1, in_flight: 5 };
             // With TLS, where there is some: it takes a compiler longer than the rest.
@@ -45,9 +66,6 @@ pub fn warm_up(brokers: &[Broker<'_>; 2], time: Duration) -> Result<()> {
             }
         }
         batch_size = if batch_size == 16 << 10 { 256 << 10 } else { 16 << 10 };
-    }
-    for broker in brokers {
-        topic::delete(broker.port, name)?;
     }
     Ok(())
 }
