@@ -29,8 +29,9 @@ type Body = Box<dyn FnMut() -> Result<()>>;
 type Case = (&'static str, fn() -> Result<Body>);
 
 /// All cases.
-const CASES: [Case; 20] = [
+const CASES: [Case; 21] = [
     ("append 16 x 1 KB", storage::append_batch),
+    ("append 16 x 1 KB, beside a reader", storage::append_watched),
     ("append 1 x 1 KB, idempotent", storage::append_idempotent),
     ("read from memory", storage::read_memory),
     ("read from a file", storage::read_file),

@@ -30,14 +30,20 @@ impl Log {
         Ok(Self { folder, log })
     }
 
-    /// With enough batches to have an index.
-    fn filled() -> Result<Self> {
+    /// One at whose end somebody reads, so that it keeps in memory what is appended.
+    fn watched() -> Result<Self> {
         let log = Self::open()?;
+        ensure!(log.log.read(0, 1, true, 0)?.size == 0, "the log is not empty");
+        Ok(log)
+    }
+
+    /// With enough batches to have an index.
+    fn filled(self) -> Result<Self> {
         let bytes = batch(16, 1024, BatchOptions::default())?;
         for _ in 0..200 {
-            log.log.append_as_leader(&bytes, &append_options())?;
+            self.log.append_as_leader(&bytes, &append_options())?;
         }
-        Ok(log)
+        Ok(self)
     }
 }
 
@@ -53,7 +59,15 @@ fn append_options() -> AppendOptions {
 
 /// A batch of a producer without an id.
 pub fn append_batch() -> Result<Body> {
-    let log = Log::open()?;
+    append_to(Log::open()?)
+}
+
+/// The same, beside a consumer at the tail.
+pub fn append_watched() -> Result<Body> {
+    append_to(Log::watched()?)
+}
+
+fn append_to(log: Log) -> Result<Body> {
     let bytes = batch(16, 1024, BatchOptions::default())?;
     let options = append_options();
     Ok(Box::new(move || {
@@ -83,16 +97,12 @@ pub fn append_idempotent() -> Result<Body> {
 
 /// What was just written, as consumers at the tail do.
 pub fn read_memory() -> Result<Body> {
-    let log = Log::filled()?;
-    Ok(read(log))
+    Ok(read(Log::watched()?.filled()?))
 }
 
-/// What memory no longer holds.
+/// What memory does not hold.
 pub fn read_file() -> Result<Body> {
-    let log = Log::filled()?;
-    log.log.trim_memory();
-    log.log.trim_memory();
-    Ok(read(log))
+    Ok(read(Log::open()?.filled()?))
 }
 
 fn read(log: Log) -> Body {
