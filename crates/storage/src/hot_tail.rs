@@ -132,7 +132,7 @@ impl HotTail {
             chunk_size: CHUNK_MIN,
             bytes: 0,
             used: false,
-            wanted: true,
+            wanted: false,
         }
     }
 

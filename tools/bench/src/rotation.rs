@@ -31,16 +31,16 @@ const ROUNDS_PER_TOPIC: usize = 8;
 /// Load on both until just-in-time compilers are done.
 pub fn warm_up(brokers: &[Broker<'_>; 2], time: Duration) -> Result<()> {
     let began = Instant::now();
-    for number in 0.. {
-        if began.elapsed() >= time {
-            break;
-        }
+    for number in (0..).take_while(|_| began.elapsed() < time) {
         let name = format!("warm-up-{number}");
         for broker in brokers {
             create_writable(broker.port, &name, 1, &[("file.delete.delay.ms", "1000")])
                 .with_context(|| broker.condition())?;
         }
-        warm_up_on(brokers, &name, time.saturating_sub(began.elapsed()))?;
+        let sizes = [16 << 10, 256 << 10].into_iter().cycle().take(ROUNDS_PER_TOPIC);
+        for batch_size in sizes.take_while(|_| began.elapsed() < time) {
+            brokers.iter().try_for_each(|broker| warm_up_round(broker, &name, batch_size))?;
+        }
         for broker in brokers {
             topic::delete(broker.port, &name)?;
         }
@@ -48,24 +48,13 @@ pub fn warm_up(brokers: &[Broker<'_>; 2], time: Duration) -> Result<()> {
     Ok(())
 }
 
-fn warm_up_on(brokers: &[Broker<'_>; 2], name: &str, time: Duration) -> Result<()> {
-    let began = Instant::now();
-    let mut batch_size = 16 << 10;
-    for _ in 0..ROUNDS_PER_TOPIC {
-        if began.elapsed() >= time {
-            break;
-        }
-        for broker in brokers {
-            let load = Produce { batch: BatchKind::plain(1024, batch_size), acks: -1, in_flight: 5 };
-            // With TLS, where there is some: it takes a compiler longer than the rest.
-            let door = broker.secure().map_or(Ok(Door::from(broker.port)), |ports| ports.ssl())?;
-            load.run(&door, name, Duration::from_millis(800), 256 << 20)
-                .with_context(|| broker.condition())?;
-            if broker.kind != Kind::Floor {
-                fetch(&door, name, 1 << 20, Duration::from_millis(200))?;
-            }
-        }
-        batch_size = if batch_size == 16 << 10 { 256 << 10 } else { 16 << 10 };
+fn warm_up_round(broker: &Broker<'_>, topic: &str, batch_size: usize) -> Result<()> {
+    let load = Produce { batch: BatchKind::plain(1024, batch_size), acks: -1, in_flight: 5 };
+    // With TLS, where there is some: it takes a compiler longer than the rest.
+    let door = broker.secure().map_or(Ok(Door::from(broker.port)), |ports| ports.ssl())?;
+    load.run(&door, topic, Duration::from_millis(800), 256 << 20).with_context(|| broker.condition())?;
+    if broker.kind != Kind::Floor {
+        fetch(&door, topic, 1 << 20, Duration::from_millis(200))?;
     }
     Ok(())
 }

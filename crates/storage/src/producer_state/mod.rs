@@ -117,12 +117,9 @@ impl ProducerStateManager {
 
     /// Transactions whose markers lie before the high watermark are over for good.
     pub fn on_high_watermark_updated(&mut self, high_watermark: i64) {
-        if let Some(transactions) = &mut self.transactions
-            && !transactions.unreplicated.is_empty()
-        {
-            transactions
-                .unreplicated
-                .retain(|_, txn| txn.last_offset.is_none_or(|last| last >= high_watermark));
+        if let Some(transactions) = &mut self.transactions {
+            let is_ahead = |last: i64| last >= high_watermark;
+            transactions.unreplicated.retain(|_, txn| txn.last_offset.is_none_or(is_ahead));
         }
     }
 
