@@ -141,6 +141,7 @@ fn slices(
     limits: Limits,
 ) -> Result<Pairs<Slice>> {
     let on = |i: usize| brokers[i].condition();
+    let time = effort.slice * work.stretch();
     for (i, broker) in brokers.iter().enumerate() {
         work.prepare(broker, topic).with_context(|| on(i))?;
         // A first slice, which does not count.
@@ -157,7 +158,7 @@ fn slices(
         }
         let mut pair = [Slice::default(), Slice::default()];
         for i in order(rotation) {
-            pair[i] = work.slice(&brokers[i], topic, effort.slice).with_context(|| on(i))?;
+            pair[i] = work.slice(&brokers[i], topic, time).with_context(|| on(i))?;
         }
         Ok(pair)
     })

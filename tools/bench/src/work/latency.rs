@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::{KIB, SLICE_BYTES_MAX, Work, acks_text, with_cpu};
 use crate::contestant::{Broker, Kind};
+use crate::histogram::Histogram;
 use crate::load::batch::{BatchKind, now_ms};
 use crate::load::fixed_rate::FixedRate;
 use crate::load::produce::{Produce, create_writable};
@@ -55,6 +56,10 @@ impl Work for FixedRateRow {
         format!("10,000 records/s of 1 KB, 10 partitions, acks={}, end to end", acks_text(self.acks))
     }
 
+    fn stretch(&self) -> u32 {
+        8
+    }
+
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
         create_writable(broker.port, topic, Self::PARTITIONS, &[])
     }
@@ -76,8 +81,31 @@ impl Work for FixedRateRow {
 pub struct Quiet;
 
 impl Quiet {
-    /// More would fill the disk.
-    const TIME_MAX: Duration = Duration::from_secs(2);
+    /// The loud one's time without a new topic; more would fill the disk.
+    const ROUND: Duration = Duration::from_secs(2);
+    /// From record to record.
+    const EVERY: Duration = Duration::from_millis(2);
+
+    fn quiet() -> Produce {
+        Produce { batch: BatchKind::plain(KIB, 0), acks: -1, in_flight: 1 }
+    }
+
+    /// How long records took beside the loud one.
+    fn beside(port: u16, topic: &str, time: Duration) -> Result<Histogram> {
+        let loud_topic = format!("{topic}-loud-{}", now_ms());
+        create_writable(port, &loud_topic, 1, &[("file.delete.delay.ms", "1000")])?;
+        let loud = Produce { batch: BatchKind::plain(KIB, 256 * KIB), acks: -1, in_flight: 5 };
+        // A little longer than the other.
+        let longer = time + Duration::from_millis(50);
+        let (_, took) = thread::scope(|scope| {
+            let load = scope.spawn(|| loud.run(port, &loud_topic, longer, 4 * SLICE_BYTES_MAX));
+            let took = Self::quiet().latencies(port, topic, time, Self::EVERY);
+            joined(load)??;
+            took
+        })?;
+        topic::delete(port, &loud_topic)?;
+        Ok(took)
+    }
 }
 
 impl Work for Quiet {
@@ -89,26 +117,22 @@ impl Work for Quiet {
         true
     }
 
+    fn stretch(&self) -> u32 {
+        2
+    }
+
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
         create_writable(broker.port, topic, 1, &[])
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
-        let (port, time) = (broker.port, time.min(Self::TIME_MAX));
-        let loud_topic = format!("{topic}-loud-{}", now_ms());
-        create_writable(port, &loud_topic, 1, &[])?;
-        let quiet = Produce { batch: BatchKind::plain(KIB, 0), acks: -1, in_flight: 1 };
-        let loud = Produce { batch: BatchKind::plain(KIB, 256 * KIB), acks: -1, in_flight: 5 };
-        // A little longer than the other.
-        let longer = time + Duration::from_millis(50);
-        let (_, alone) = quiet.latencies(port, topic, time / 2, Duration::from_millis(2))?;
-        let (_, took) = thread::scope(|scope| {
-            let load = scope.spawn(|| loud.run(port, &loud_topic, longer, 4 * SLICE_BYTES_MAX));
-            let took = quiet.latencies(port, topic, time, Duration::from_millis(2));
-            joined(load)??;
-            took
-        })?;
-        topic::delete(port, &loud_topic)?;
+        // All of it before the disk has work.
+        let (_, alone) = Self::quiet().latencies(broker.port, topic, time / 2, Self::EVERY)?;
+        let rounds = time.div_duration_f64(Self::ROUND).ceil().max(1.0);
+        let mut took = Histogram::default();
+        for _ in 0..rounds as u32 {
+            took.merge(&Self::beside(broker.port, topic, time.div_f64(rounds))?);
+        }
         let growth = took.percentile_us(99.0) / alone.percentile_us(99.0).max(1.0);
         Ok(Slice::of([(Metric::Growth, growth)]).with_latencies(took, &[Metric::P50, Metric::P99]))
     }

@@ -66,6 +66,11 @@ pub trait Work {
         true
     }
 
+    /// How many times as long as others its slices are: what happens once in a thousand needs many thousands.
+    fn stretch(&self) -> u32 {
+        1
+    }
+
     /// Whether its brokers have listeners with TLS and passwords.
     fn is_secure(&self) -> bool {
         false

@@ -31,6 +31,10 @@ impl Work for Replay {
         false
     }
 
+    fn stretch(&self) -> u32 {
+        2
+    }
+
     fn prepare(&self, broker: &Broker<'_>, topic: &str) -> Result<()> {
         create_writable(broker.port, topic, 1, &[])?;
         let load = Produce { batch: BatchKind::plain(KIB, 64 * KIB), acks: 1, in_flight: 4 };
