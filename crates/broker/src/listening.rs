@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ottla_config::BrokerConfig;
 use ottla_config::broker_config::listeners::{Listener, SecurityProtocol};
@@ -144,6 +145,7 @@ pub fn net_options(config: &BrokerConfig, threads: usize, tls: &TlsListeners) ->
         authentication_max_ms: AUTHENTICATION_MAX_MS,
         socket_send_buffer_bytes: socket_buffer(sockets.send_buffer_bytes),
         socket_receive_buffer_bytes: socket_buffer(sockets.receive_buffer_bytes),
+        busy_poll: Duration::from_micros(u64::from(sockets.busy_poll_us.max(0).unsigned_abs())),
         inter_broker_listener_name: Some(config.listeners.inter_broker_listener_name.clone()),
         quota_window_num: config.quotas.window_num.max(1).unsigned_abs(),
         quota_window_seconds: config.quotas.window_size_seconds.max(1).unsigned_abs(),

@@ -30,13 +30,11 @@ use crate::replies::{Next, Replies};
 use crate::response::ResponseFrame;
 use crate::service::Reply;
 use crate::transport::{Received, Transport};
+use crate::turn::{Turn, let_others};
 use crate::worker::{Place, Worker};
 
 /// Bytes of answers that may wait in the connection before no more requests are called.
 pub(crate) const UNSENT_MAX: u64 = 4 * 1024 * 1024;
-/// Work of one turn before the thread's other connections get theirs: bytes read, and [`TURN_PER_CALL`] per frame.
-const TURN_MAX: usize = 1024 * 1024;
-const TURN_PER_CALL: usize = 4096;
 
 /// The longest pause of reading. Kafka's quotas ask for a second at most; this only keeps the arithmetic safe.
 const MUTE_MAX: Duration = Duration::from_secs(86_400);
@@ -57,8 +55,7 @@ pub(crate) struct Connection {
     /// The end has been reached in the order of replies; it happens when the output is empty.
     closing: Option<CloseReason>,
     muted: Option<Pin<Box<Sleep>>>,
-    /// Work done in this turn, see [`TURN_MAX`].
-    turn: usize,
+    turn: Turn,
     /// Gives the connection's slot and its part in the thread's load back.
     _counted: (Permit, Place),
 }
@@ -165,7 +162,7 @@ impl Connection {
             output: Output::default(),
             closing: None,
             muted: None,
-            turn: 0,
+            turn: Turn::default(),
             _counted: counted,
         }
     }
@@ -182,7 +179,7 @@ impl Connection {
         if let Some(kill) = self.handle.kill.take() {
             return Poll::Ready(self.killed(kill));
         }
-        self.turn = 0;
+        self.turn = Turn::default();
         self.poll_waiting(cx, false);
         loop {
             self.settle();
@@ -205,9 +202,8 @@ impl Connection {
                 // The output is empty, so an answer is waited for, and it wakes the task.
                 return Poll::Pending;
             }
-            if self.turn >= TURN_MAX {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            if self.turn.is_over() {
+                return let_others(cx);
             }
             match self.serve(cx) {
                 Served::Called => {}
@@ -227,7 +223,7 @@ impl Connection {
     /// Hands the complete frames to the service, as far as the bounds allow.
     fn serve(&mut self, cx: &mut Context<'_>) -> Served {
         let mut called = false;
-        while self.turn < TURN_MAX && self.may_call() {
+        while !self.turn.is_over() && self.may_call() {
             // A login may have been waited for, too.
             if self.limited && self.context.is_authenticated() {
                 self.lift_limit();
@@ -255,7 +251,7 @@ impl Connection {
                 }
             }
             let Some(frame) = self.receive.split_frame(size) else { break };
-            self.turn += TURN_PER_CALL;
+            self.turn.called(frame.len());
             called = true;
             self.call(frame);
         }
@@ -317,11 +313,15 @@ impl Connection {
         if self.output.is_empty() && !self.transport.has_unsent() {
             return Poll::Ready(Ok(()));
         }
-        let mut sent = false;
-        let worker = &self.worker;
-        let flushed =
-            self.output.poll_flush(cx, &mut self.transport, &worker.file_buffers, worker.stats(), &mut sent);
-        if sent {
+        let (worker, unsent) = (&self.worker, self.output.unsent());
+        let flushed = self.output.poll_flush(
+            cx,
+            &mut self.transport,
+            &worker.file_buffers,
+            worker.stats(),
+            &mut self.turn,
+        );
+        if self.output.unsent() < unsent {
             worker.touch(&self.handle);
         }
         flushed.map_err(|error| match error {
@@ -356,7 +356,7 @@ impl Connection {
             Ok(Received { bytes, was_full }) => {
                 // With TLS there is less than room for it: headers and seals are gone.
                 self.receive.learn(if was_full { spare } else { bytes }, spare);
-                self.turn += bytes;
+                self.turn.moved(bytes);
                 self.worker.stats().bytes_in.add(bytes as u64);
                 Ok(())
             }

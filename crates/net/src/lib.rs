@@ -22,11 +22,11 @@
 //! | `server` | start, threads, stop |
 //! | `listener`, `listeners`, `acceptor`, `quotas`, `ip_rates`, `rate` | binding, accepting, who may connect |
 //! | `worker` | a data thread: its connections, idle sweep, pools |
-//! | `connection`, `replies` | one connection's task; the order of its answers |
+//! | `connection`, `replies`, `turn` | one connection's task; the order of its answers; when others get their turn |
 //! | `frame`, `receive` | size prefix and greetings of strangers; receive buffers |
 //! | `response`, `output`, `file_range` | responses, what is still to be sent, `sendfile` and reads |
 //! | `transport`, `tls` | the system calls; TLS over them |
-//! | `time_slice` | what the threads ask of the scheduler |
+//! | `time_slice`, `busy_poll` | what the threads ask of the scheduler; looking for requests before they sleep |
 //! | `memory`, `stats`, `log_limit`, `close` | `queued.max.request.bytes`; counters; restrained warnings; why connections end |
 //!
 //! # Not obvious
@@ -37,6 +37,7 @@
 //!   a response; the connection is closed instead.
 
 mod acceptor;
+mod busy_poll;
 mod close;
 mod connection;
 mod context;
@@ -61,6 +62,7 @@ mod stats;
 pub mod time_slice;
 mod tls;
 mod transport;
+mod turn;
 mod worker;
 
 pub use context::ConnectionContext;

@@ -1,6 +1,7 @@
 //! What the server is started with: plain values, named as Kafka's configuration keys.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::tls::TlsListener;
 
@@ -35,6 +36,9 @@ pub struct NetOptions {
     pub socket_send_buffer_bytes: i32,
     /// `socket.receive.buffer.bytes` (SO_RCVBUF); -1 leaves the operating system's default.
     pub socket_receive_buffer_bytes: i32,
+    /// `ottla.network.busy.poll.us`: how long a data thread looks for more requests after its last activity before it sleeps. Zero:
+    /// it sleeps at once.
+    pub busy_poll: Duration,
     /// Name of the inter-broker listener. If there are other listeners too, its connections are admitted even when
     /// `max_connections` is reached: the least recently used connection of another listener makes room.
     pub inter_broker_listener_name: Option<String>,
@@ -59,6 +63,7 @@ impl Default for NetOptions {
             authentication_max_ms: 60_000,
             socket_send_buffer_bytes: 100 * 1024,
             socket_receive_buffer_bytes: 100 * 1024,
+            busy_poll: Duration::ZERO,
             inter_broker_listener_name: None,
             quota_window_num: 11,
             quota_window_seconds: 1,

@@ -12,6 +12,7 @@ use crate::file_range::{ColdRead, FileBuffer, FileBuffers, FileRange};
 use crate::response::{Insert, ResponseFrame};
 use crate::stats::WorkerStats;
 use crate::transport::Transport;
+use crate::turn::{Turn, let_others};
 
 /// Pieces that leave with one system call.
 const SLICES_MAX: usize = 32;
@@ -79,14 +80,14 @@ impl Output {
         }
     }
 
-    /// Sends until everything is gone or the socket takes no more. `sent` tells whether any byte left.
+    /// Sends until everything is gone, the socket takes no more, or the turn is over.
     pub(crate) fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
         transport: &mut Transport,
         buffers: &FileBuffers,
         stats: &WorkerStats,
-        sent: &mut bool,
+        turn: &mut Turn,
     ) -> Poll<Result<(), SendError>> {
         while !self.pieces.is_empty() {
             ready!(self.poll_front(cx, buffers, stats))?;
@@ -105,9 +106,12 @@ impl Output {
                     ready!(self.poll_send_window(cx, transport, window))?
                 }
             };
-            *sent = true;
+            turn.moved(n);
             stats.bytes_out.add(n as u64);
             self.advance(n, buffers);
+            if turn.is_over() && !self.pieces.is_empty() {
+                return let_others(cx);
+            }
         }
         ready!(transport.poll_flush(cx)).map_err(SendError::Socket)?;
         if self.pieces.capacity() > SLICES_MAX {

@@ -137,6 +137,7 @@ impl BoundServer {
                 socket_request_max_bytes: self.options.socket_request_max_bytes.min(i32::MAX as u32),
                 connections_max_idle_ms: self.options.connections_max_idle_ms,
                 authentication_max_ms: self.options.authentication_max_ms,
+                busy_poll: self.options.busy_poll,
             },
             stats: Arc::new(NetStats::new(count)),
             log_limit: Arc::new(close::log_limit()),

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::busy_poll::BusyPoll;
 use crate::close::CloseReason;
 use crate::connection::{Connection, ConnectionHandle, Kill};
 use crate::context::{ConnectionContext, ListenerInfo};
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) socket_request_max_bytes: u32,
     pub(crate) connections_max_idle_ms: i64,
     pub(crate) authentication_max_ms: i64,
+    pub(crate) busy_poll: Duration,
 }
 
 /// What all threads of a server share.
@@ -104,6 +106,7 @@ pub(crate) struct Worker {
     pub(crate) receive_pool: RefCell<ReceivePool>,
     pub(crate) file_buffers: FileBuffers,
     handshakes: Rc<HandshakeGate>,
+    busy_poll: Rc<BusyPoll>,
     /// Set once: no more requests are called.
     pub(crate) draining: Cell<bool>,
     stats: Arc<NetStats>,
@@ -133,6 +136,7 @@ impl Worker {
             receive_pool: RefCell::default(),
             file_buffers: FileBuffers::default(),
             handshakes: HandshakeGate::new(),
+            busy_poll: BusyPoll::new(shared.settings.busy_poll),
             draining: Cell::new(false),
             stats: shared.stats,
             log_limit: shared.log_limit,
@@ -155,6 +159,7 @@ impl Worker {
         let (idle_ticks, authentication_ticks) =
             (ticks(idle_ms, period), ticks(authentication_max_ms, period));
         tokio::task::spawn_local(self.handshakes.clone().renew());
+        tokio::task::spawn_local(self.busy_poll.clone().run());
         let mut sweep = tokio::time::interval(period);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -234,6 +239,7 @@ impl Worker {
         let order = self.order.get().wrapping_add(1);
         self.order.set(order);
         handle.active_order.set(order);
+        self.busy_poll.note();
         handle.active_tick.set(self.tick.get());
     }
 

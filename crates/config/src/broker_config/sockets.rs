@@ -32,6 +32,8 @@ pub struct SocketConfig {
     pub receive_buffer_bytes: i32,
     /// `socket.listen.backlog.size`.
     pub listen_backlog_size: i32,
+    /// `ottla.network.busy.poll.us`, in microseconds; 0: threads without work sleep at once.
+    pub busy_poll_us: i32,
     /// `num.network.threads`.
     pub num_network_threads: i32,
     /// `num.io.threads`.
@@ -52,6 +54,7 @@ impl SocketConfig {
             send_buffer_bytes: values.int("socket.send.buffer.bytes"),
             receive_buffer_bytes: values.int("socket.receive.buffer.bytes"),
             listen_backlog_size: values.int("socket.listen.backlog.size"),
+            busy_poll_us: values.int("ottla.network.busy.poll.us"),
             num_network_threads: values.int("num.network.threads"),
             num_io_threads: values.int("num.io.threads"),
         })

@@ -28,6 +28,11 @@ pub(super) const KEYS: &[KeyDef] = &[
         "How many series of topics, partitions, groups and clients one answer of `/metrics` may have. What is beyond is left out \
          and counted.",
     ),
+    int("ottla.network.busy.poll.us", 0, Low).between(0, 100_000).honoured().doc(
+        "How long a network thread looks for further requests before it sleeps, in microseconds after its last activity. A sleeping \
+         processor takes tens of microseconds to wake, on virtual machines most of the time of a small request; a thread that looks keeps \
+         a processor busy meanwhile. Try 100 where clients wait for each answer and processors are to spare; 0 never looks.",
+    ),
     list(OAUTH_ALLOWED_URLS, &[], Low).honoured().doc(
         "Addresses that `sasl.oauthbearer.jwks.endpoint.url` may name. Kafka takes them as the system property \
          `org.apache.kafka.sasl.oauthbearer.allowed.urls`, which counts here too where `KAFKA_OPTS` sets it and this key is left out.",

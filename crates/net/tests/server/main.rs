@@ -10,3 +10,4 @@ mod replies;
 mod strangers;
 mod support;
 mod tls;
+mod turns;
