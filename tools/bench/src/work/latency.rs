@@ -1,10 +1,10 @@
 //! How long a record takes: one at a time, at a fixed rate, and beside a loud neighbour.
 
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::quiet::{QuietProducer, growth};
 use super::{KIB, SLICE_BYTES_MAX, Work, acks_text, with_cpu};
 use crate::contestant::{Broker, Kind};
 use crate::histogram::Histogram;
@@ -12,7 +12,7 @@ use crate::load::batch::{BatchKind, now_ms};
 use crate::load::fixed_rate::FixedRate;
 use crate::load::produce::{Produce, create_writable};
 use crate::metric::{Metric, Slice};
-use crate::threads::joined;
+use crate::secure::Door;
 use crate::topic;
 
 /// One record at a time, each after the answer to the last.
@@ -83,26 +83,15 @@ pub struct Quiet;
 impl Quiet {
     /// The loud one's time without a new topic; more would fill the disk.
     const ROUND: Duration = Duration::from_secs(2);
-    /// From record to record.
-    const EVERY: Duration = Duration::from_millis(2);
-
-    fn quiet() -> Produce {
-        Produce { batch: BatchKind::plain(KIB, 0), acks: -1, in_flight: 1 }
-    }
 
     /// How long records took beside the loud one.
-    fn beside(port: u16, topic: &str, time: Duration) -> Result<Histogram> {
-        let loud_topic = format!("{topic}-loud-{}", now_ms());
+    fn round(quiet: &QuietProducer<'_>, port: u16, time: Duration) -> Result<Histogram> {
+        let loud_topic = format!("{}-loud-{}", quiet.topic, now_ms());
         create_writable(port, &loud_topic, 1, &[("file.delete.delay.ms", "1000")])?;
         let loud = Produce { batch: BatchKind::plain(KIB, 256 * KIB), acks: -1, in_flight: 5 };
         // A little longer than the other.
         let longer = time + Duration::from_millis(50);
-        let (_, took) = thread::scope(|scope| {
-            let load = scope.spawn(|| loud.run(port, &loud_topic, longer, 4 * SLICE_BYTES_MAX));
-            let took = Self::quiet().latencies(port, topic, time, Self::EVERY);
-            joined(load)??;
-            took
-        })?;
+        let (took, _) = quiet.beside(time, || loud.run(port, &loud_topic, longer, 4 * SLICE_BYTES_MAX))?;
         topic::delete(port, &loud_topic)?;
         Ok(took)
     }
@@ -126,14 +115,14 @@ impl Work for Quiet {
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
+        let quiet = QuietProducer { door: Door::from(broker.port), topic, acks: -1 };
         // All of it before the disk has work.
-        let (_, alone) = Self::quiet().latencies(broker.port, topic, time / 2, Self::EVERY)?;
+        let alone = quiet.latencies(time / 2)?;
         let rounds = time.div_duration_f64(Self::ROUND).ceil().max(1.0);
         let mut took = Histogram::default();
         for _ in 0..rounds as u32 {
-            took.merge(&Self::beside(broker.port, topic, time.div_f64(rounds))?);
+            took.merge(&Self::round(&quiet, broker.port, time.div_f64(rounds))?);
         }
-        let growth = took.percentile_us(99.0) / alone.percentile_us(99.0).max(1.0);
-        Ok(Slice::of([(Metric::Growth, growth)]).with_latencies(took, &[Metric::P50, Metric::P99]))
+        Ok(Slice::of([growth(&alone, &took)]).with_latencies(took, &[Metric::P50, Metric::P99]))
     }
 }

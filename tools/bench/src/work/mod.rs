@@ -7,6 +7,7 @@
 //! | `consume` | consumers from the beginning, and groups at the tail |
 //! | `producers` | many producers, and producers whose records are flushed |
 //! | `latency` | one record at a time, a fixed rate, a quiet topic beside a loud one |
+//! | `quiet` | the producer that three rows disturb |
 //! | `replay` | a producer beside a consumer that reads what only the disk has |
 //! | `reconnect` | clients that come and go |
 //! | `transactions` | transactional producers |
@@ -19,6 +20,7 @@ mod groups;
 mod latency;
 mod produce;
 mod producers;
+mod quiet;
 mod reconnect;
 mod replay;
 mod security;

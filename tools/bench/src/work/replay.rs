@@ -2,18 +2,18 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::quiet::{QuietProducer, growth};
 use super::{KIB, Work};
 use crate::contestant::Broker;
 use crate::load::batch::{BatchKind, now_ms};
 use crate::load::fetch::fetch;
 use crate::load::produce::{Produce, create_writable};
 use crate::metric::{Metric, Slice};
-use crate::threads::joined;
+use crate::secure::Door;
 use crate::topic;
 
 /// A record every two milliseconds, first alone, then while a consumer replays a topic that was evicted from memory.
@@ -47,19 +47,12 @@ impl Work for Replay {
         let quiet_topic = format!("{topic}-quiet-{}", now_ms());
         create_writable(port, &quiet_topic, 1, &[])?;
         evict(&broker.data_folder().join(format!("{topic}-0")))?;
-        let quiet = Produce { batch: BatchKind::plain(KIB, 0), acks: -1, in_flight: 1 };
-        let every = Duration::from_millis(2);
-        let (_, alone) = quiet.latencies(port, &quiet_topic, half, every)?;
-        let (took, read) = thread::scope(|scope| {
-            let replay = scope.spawn(|| fetch(port, topic, 1 << 20, half));
-            let took = quiet.latencies(port, &quiet_topic, half, every);
-            let read = joined(replay)??;
-            Ok::<_, anyhow::Error>((took?.1, read))
-        })?;
+        let quiet = QuietProducer { door: Door::from(port), topic: &quiet_topic, acks: -1 };
+        let alone = quiet.latencies(half)?;
+        let (took, read) = quiet.beside(half, || fetch(port, topic, 1 << 20, half))?;
         topic::delete(port, &quiet_topic)?;
-        let growth = took.percentile_us(99.0) / alone.percentile_us(99.0).max(1.0);
         let rate = read.bytes as f64 / super::MIB / read.seconds.max(1e-3);
-        let slice = Slice::of([(Metric::Rate, rate), (Metric::Growth, growth)]);
+        let slice = Slice::of([(Metric::Rate, rate), growth(&alone, &took)]);
         Ok(slice.with_latencies(took, &[Metric::P50, Metric::P99]))
     }
 }

@@ -1,13 +1,13 @@
 //! Producers, consumers and handshakes over TLS 1.3, and with passwords. The CPU time is the broker's; the generator's own TLS is not in
 //! it, but takes its part of the machine.
 
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustls::HandshakeKind;
 
 use super::consume::{self, Tail};
+use super::quiet::{QuietProducer, growth};
 use super::{KIB, SLICE_BYTES_MAX, Work, by_bytes, by_count, size_text, with_cpu};
 use crate::contestant::Broker;
 use crate::load::batch::BatchKind;
@@ -16,7 +16,6 @@ use crate::load::produce::{Produce, create_writable};
 use crate::load::reconnect::storm_by;
 use crate::metric::{Metric, Slice};
 use crate::secure::Door;
-use crate::threads::joined;
 
 /// The protocol of a listener.
 #[derive(Clone, Copy)]
@@ -158,20 +157,12 @@ impl Work for Flood {
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
         let ports = broker.secure()?;
-        let door = ports.ssl()?;
-        let quiet = Produce { batch: BatchKind::plain(KIB, 0), acks: 1, in_flight: 1 };
-        let every = Duration::from_millis(2);
-        let (_, alone) = quiet.latencies(&door, topic, time / 2, every)?;
+        let quiet = QuietProducer { door: ports.ssl()?, topic, acks: 1 };
+        let alone = quiet.latencies(time / 2)?;
         // A little longer than the other.
         let longer = time + Duration::from_millis(50);
-        let (_, took) = thread::scope(|scope| {
-            let flood = scope.spawn(|| storm_by(longer, || ports.ssl(), |_| Ok(())));
-            let took = quiet.latencies(&door, topic, time, every);
-            joined(flood)??;
-            took
-        })?;
-        let growth = took.percentile_us(99.0) / alone.percentile_us(99.0).max(1.0);
-        Ok(Slice::of([(Metric::Growth, growth)]).with_latencies(took, &[Metric::P50, Metric::P99]))
+        let (took, _) = quiet.beside(time, || storm_by(longer, || ports.ssl(), |_| Ok(())))?;
+        Ok(Slice::of([growth(&alone, &took)]).with_latencies(took, &[Metric::P50, Metric::P99]))
     }
 }
 
