@@ -132,7 +132,7 @@ impl Dispatcher {
             ApiKey::ApiVersions => {
                 self.now(body(context, reader)?, |c, b, r| api_versions::handle(c, b, kind, r))
             }
-            ApiKey::ListOffsets => self.now(body(context, reader)?, list_offsets::handle),
+            ApiKey::ListOffsets => self.later(body(context, reader)?, list_offsets::handle),
             ApiKey::Metadata => self.later(body(context, reader)?, metadata::handle),
             ApiKey::DescribeTopicPartitions => {
                 self.now(body(context, reader)?, describe_topic_partitions::handle)

@@ -21,6 +21,7 @@ mod background;
 mod broker;
 mod cleaner;
 mod clock;
+mod cold_looks;
 mod config_schema;
 pub mod context;
 mod cordon;

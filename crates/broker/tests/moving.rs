@@ -1,6 +1,7 @@
 //! A partition that moves to another log directory, held up in the middle.
 
-mod gate_disk;
+#[path = "../../storage/src/test_support/slow_disks.rs"]
+mod slow_disks;
 mod wire_client;
 
 use std::fs::File;
@@ -8,7 +9,6 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gate_disk::GateDisk;
 use ottla_broker::{NodeOptions, Server};
 use ottla_config::{BrokerConfig, RawMap};
 use ottla_protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
@@ -20,6 +20,7 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, TopicPartition, Uuid};
 use ottla_storage::PartitionLog;
 use ottla_storage::fs::Disk;
+use slow_disks::GateDisk;
 use wire_client::{WireClient, produce_request};
 
 const TOPIC: &str = "greetings";
@@ -93,12 +94,12 @@ fn until_moved(server: &Server, target: Uuid) -> Arc<PartitionLog> {
 
 #[test]
 fn settings_reach_a_copy_and_the_partition_is_served_after_the_move() {
-    let disk = Arc::new(GateDisk::new(is_of_copy));
+    let disk = GateDisk::new(is_of_copy);
     let (_dir, server, mut client) = start(Some(disk.clone()));
     assert_eq!(produce(&mut client, b"hello"), 0);
-    disk.close();
+    disk.gate.close();
     let target = start_move(&server, &mut client);
-    disk.until_somebody_waits();
+    disk.gate.until_somebody_waits();
 
     let setting =
         AlterableConfig { name: "retention.ms".into(), value: Some("12345".into()), ..Default::default() };
@@ -112,7 +113,7 @@ fn settings_reach_a_copy_and_the_partition_is_served_after_the_move() {
     let copy = server.broker().logs.future_log(&partition()).expect("the copy");
     until(|| copy.config().retention_ms == 12345);
 
-    disk.open();
+    disk.gate.open();
     let moved = until_moved(&server, target);
     assert_eq!(produce(&mut client, b"hello"), 1);
     assert_eq!(moved.config().retention_ms, 12345);

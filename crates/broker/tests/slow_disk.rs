@@ -1,12 +1,12 @@
 //! A disk that makes the writers of one log wait, and everybody else, who must not.
 
-mod gate_disk;
+#[path = "../../storage/src/test_support/slow_disks.rs"]
+mod slow_disks;
 mod wire_client;
 
 use std::fs::File;
 use std::sync::Arc;
 
-use gate_disk::GateDisk;
 use ottla_broker::{NodeOptions, Server};
 use ottla_config::{BrokerConfig, RawMap};
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
@@ -15,6 +15,7 @@ use ottla_protocol::messages::produce_response::PartitionProduceResponse;
 use ottla_protocol::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest, ProduceResponse};
 use ottla_protocol::records::BatchIter;
 use ottla_protocol::{ApiKey, Records};
+use slow_disks::GateDisk;
 use wire_client::{WireClient, produce_request};
 
 const TOPIC: &str = "greetings";
@@ -41,7 +42,7 @@ impl Node {
             ("listeners".to_string(), "PLAINTEXT://127.0.0.1:0".to_string()),
         ]);
         let (config, _) = BrokerConfig::from_properties(&properties).expect("a valid configuration");
-        let disk = Arc::new(GateDisk::new(is_heavy));
+        let disk = GateDisk::new(is_heavy);
         let options = NodeOptions { disk: Some(disk.clone()), data_threads: 1, ..Default::default() };
         let server = Server::start(config, options).expect("the node starts");
         let node = Self { disk, server, _dir: dir };
@@ -98,17 +99,17 @@ fn a_slow_log_does_not_hold_up_the_other_connections_of_its_thread() {
     let node = Node::start();
     let (mut one, mut other) = (node.client(), node.client());
     assert_eq!(only(&other.call(&produce(0, "light", -1), PRODUCE_VERSION)).base_offset, 0);
-    node.disk.close();
+    node.disk.gate.close();
     for request in [produce(0, "heavy 1", -1), produce(0, "light 2", -1), produce(1, "light 3", -1)] {
         one.send(&request, PRODUCE_VERSION, PRODUCE_VERSION);
     }
-    node.disk.until_somebody_waits();
+    node.disk.gate.until_somebody_waits();
     for offset in 0..10 {
         let response = other.call(&produce(1, "light", -1), PRODUCE_VERSION);
         assert_eq!(only(&response).error_code, 0, "{offset}");
         assert_eq!(fetch(&mut other, 0, 1), ["light"], "who reads the slow log does not wait");
     }
-    node.disk.open();
+    node.disk.gate.open();
     let mut receive = |later| one.receive_earlier::<ProduceResponse>(ApiKey::Produce, PRODUCE_VERSION, later);
     for (later, offset) in [(2, 1), (1, 2)] {
         let response = receive(later);
@@ -124,11 +125,11 @@ fn a_slow_log_does_not_hold_up_the_other_connections_of_its_thread() {
 fn a_consumer_waits_for_what_a_slow_log_will_hold() {
     let node = Node::start();
     let (mut one, mut consumer) = (node.client(), node.client());
-    node.disk.close();
+    node.disk.gate.close();
     one.send(&produce(0, "heavy", -1), PRODUCE_VERSION, PRODUCE_VERSION);
-    node.disk.until_somebody_waits();
+    node.disk.gate.until_somebody_waits();
     let waiting = std::thread::spawn(move || fetch(&mut consumer, 0, 1));
-    node.disk.open();
+    node.disk.gate.open();
     assert_eq!(waiting.join().expect("the consumer"), ["heavy"]);
     assert_eq!(only(&one.receive(ApiKey::Produce, PRODUCE_VERSION)).base_offset, 0);
     node.server.shutdown();
@@ -161,13 +162,13 @@ fn without_acknowledgements_an_error_of_a_slow_log_closes_the_connection() {
 fn what_waits_for_a_slow_log_is_in_it_after_an_orderly_stop() {
     let node = Node::start();
     let mut one = node.client();
-    node.disk.close();
+    node.disk.gate.close();
     for value in ["heavy 1", "heavy 2", "heavy 3"] {
         one.send(&produce(0, value, -1), PRODUCE_VERSION, PRODUCE_VERSION);
     }
-    node.disk.until_somebody_waits();
+    node.disk.gate.until_somebody_waits();
     let partition = node.server.broker().partitions.get(TOPIC, 0).expect("it is hosted");
-    node.disk.open();
+    node.disk.gate.open();
     for (later, offset) in [(2, 0), (1, 1), (0, 2)] {
         let response: ProduceResponse = one.receive_earlier(ApiKey::Produce, PRODUCE_VERSION, later);
         assert_eq!(only(&response).base_offset, offset);

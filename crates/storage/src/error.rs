@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use ottla_protocol::ErrorCode;
 
+use crate::cold::Cold;
+
 /// A failure of the storage itself, not of the request (Kafka: `KafkaStorageException` and its kin).
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -22,6 +24,9 @@ pub enum StorageError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// What was looked for is not in memory, and the look was not to wait for the disk: nothing is wrong.
+    #[error("{0}")]
+    Cold(Cold),
     /// A file does not hold what it must; the log directory stays online.
     #[error("{what} in {}", .path.display())]
     Corrupt {
@@ -50,9 +55,10 @@ impl StorageError {
         match self {
             StorageError::InconsistentTopicId { .. } => ErrorCode::InconsistentTopicId,
             StorageError::Corrupt { .. } => ErrorCode::CorruptMessage,
-            StorageError::Offline(_) | StorageError::Closed(_) | StorageError::Io { .. } => {
-                ErrorCode::KafkaStorageError
-            }
+            StorageError::Offline(_)
+            | StorageError::Closed(_)
+            | StorageError::Io { .. }
+            | StorageError::Cold(_) => ErrorCode::KafkaStorageError,
         }
     }
 }

@@ -1,16 +1,34 @@
-//! The few disk operations whose failure must be tested, behind a seam; and small helpers over files.
+//! The few disk operations whose failure or slowness must be tested, behind a seam; and small helpers over files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// What a log does to a disk that may fail. Tests put a failing disk in its place; all other file
+use crate::cold::{self, ColdPlace};
+
+/// What a log does to a disk that may fail, or keep who asks waiting. Tests put such a disk in its place; all other file
 /// operations are plain `std::fs`.
 pub trait Disk: Send + Sync {
     /// Opens a file of a log for reading and writing; one that is missing is made only if `create` says so.
     fn open(&self, path: &Path, create: bool) -> io::Result<File> {
         OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path)
+    }
+
+    /// Opens a file of a log that exists; none if it takes the disk to find it.
+    fn open_resident(&self, path: &Path) -> io::Result<Option<File>> {
+        cold::open_resident(path)
+    }
+
+    /// Fills some of `buf` from `position` on, from the page cache: how many bytes, 0 at the file's end; none if the first
+    /// of them is not there.
+    fn read_resident(&self, file: &File, buf: &mut [u8], position: u64) -> io::Result<Option<usize>> {
+        cold::read_resident(file, buf, position)
+    }
+
+    /// Brings what a look has missed into memory, and waits until it is there.
+    fn warm(&self, place: &ColdPlace) -> io::Result<()> {
+        cold::warm(place)
     }
 
     /// Writes some of `parts` at `position` and says how many bytes.

@@ -24,11 +24,17 @@
 //! | `manager` | all logs |
 //! | `checkpoint`, `meta_properties` | the small files |
 //! | `file_cache`, `trash`, `log_dir`, `context` | what logs share |
+//! | `cold` | looking without waiting for the disk |
 //! | `fs`, `boot_id` | the seam to the disk; which start of the machine this is |
+
+// Files of `test_support` name this crate as others do who include them.
+#[cfg(test)]
+extern crate self as ottla_storage;
 
 mod boot_id;
 pub mod checkpoint;
 mod cleaner;
+pub mod cold;
 mod config;
 mod context;
 mod error;
@@ -52,13 +58,14 @@ pub use boot_id::BootId;
 pub use cleaner::{
     CleanerHost, CleanerMetrics, CleanerOptions, CleanerShared, CleanerWorker, UncleanableLogs,
 };
+pub use cold::{Cold, OnCold};
 pub use config::LogConfig;
 pub use context::{ContextOptions, StorageContext};
 pub use error::{StorageError, StorageResult};
 pub use leader_epochs::EpochEntry;
 pub use log::{
     ActiveProducer, AppendError, AppendInfo, AppendOptions, Appended, FoundOffset, OpenOptions, PartitionLog,
-    ReadData, ReadError, special_timestamp,
+    ReadData, ReadError, ReadOptions, special_timestamp,
 };
 pub use log_dir::{LogDir, OnOffline};
 pub use manager::{

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ottla_protocol::Uuid;
 use parking_lot::Mutex;
 
+use crate::cold::{Cold, ColdPlace};
 use crate::error::{StorageError, StorageResult};
 use crate::fs::{Disk, RealDisk, is_exhaustion};
 
@@ -82,8 +83,13 @@ impl LogDir {
     }
 
     /// Takes the directory offline for good because `doing` failed, unless the disk is not to blame: the
-    /// process has run out of descriptors or memory, or a file was read but does not hold what it must.
+    /// process has run out of descriptors or memory, a file was read but does not hold what it must, or nobody wanted to
+    /// wait for it.
     pub fn fail(&self, doing: impl Into<String>, source: io::Error) -> StorageError {
+        let source = match source.downcast::<ColdPlace>() {
+            Ok(place) => return StorageError::Cold(Cold::new(place, self.disk.clone())),
+            Err(source) => source,
+        };
         let doing = doing.into();
         if source.kind() == io::ErrorKind::InvalidData {
             tracing::error!("{doing}: {source}");

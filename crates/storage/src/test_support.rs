@@ -1,8 +1,8 @@
 //! What the tests of this crate share.
 
 pub mod crash_disk;
-pub mod gate_disk;
 pub mod rng;
+pub mod slow_disks;
 
 use std::fs::File;
 use std::io::{self, IoSlice};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ottla_protocol::TopicPartition;
 use ottla_protocol::records::{BatchIter, Record, RecordBatch};
 use ottla_storage::{
-    AppendOptions, LoadOptions, LoadReport, LogConfig, LogManager, LogManagerOptions, OpenError,
+    AppendOptions, LoadOptions, LoadReport, LogConfig, LogManager, LogManagerOptions, OnCold, OpenError,
     PartitionLog, special_timestamp,
 };
 
@@ -99,7 +99,7 @@ fn check(manager: &LogManager) {
             assert_eq!(record.timestamp, WRITTEN_MS + i as i64);
         }
     }
-    let max = plain.offset_for_timestamp(special_timestamp::MAX_TIMESTAMP).expect("look up");
+    let max = plain.offset_for_timestamp(special_timestamp::MAX_TIMESTAMP, OnCold::Wait).expect("look up");
     assert_eq!(max.map(|o| o.timestamp), Some(WRITTEN_MS + 19));
 
     let tx = log(manager, "tx");
@@ -235,7 +235,7 @@ fn damaged_files_never_panic() {
                 }
             }
             for timestamp in [WRITTEN_MS, special_timestamp::MAX_TIMESTAMP, special_timestamp::EARLIEST] {
-                let _ = log.offset_for_timestamp(timestamp);
+                let _ = log.offset_for_timestamp(timestamp, OnCold::Wait);
             }
             let _ = log.aborted_transactions(0, i64::MAX);
             let _ = log.end_offset_for_epoch(0);

@@ -15,14 +15,16 @@ use ottla_protocol::messages::fetch_response::{
 };
 use ottla_protocol::messages::{FetchRequest, FetchResponse};
 use ottla_protocol::{ErrorCode, ExternalRecords, Records};
+use ottla_storage::{Cold, OnCold, ReadOptions};
 use tokio::time::Instant;
 
 use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::clock::now_us;
+use crate::cold_looks::look_again;
 use crate::context::RequestContext;
 use crate::fetch_session::{FetchContext, FetchTarget, SessionRequest, TopicKey};
-use crate::partitions::{Partition, ReadBound, ReadRefused};
+use crate::partitions::{Partition, ReadBound, ReadRefused, Unread};
 use crate::quotas::RequestQuota;
 use crate::waiting::FetchWaiter;
 use crate::wire::RecordPieces;
@@ -39,6 +41,12 @@ pub enum Stage {
     Done(FetchResponse, RecordPieces),
     /// There is not enough to read yet.
     Wait(Wait),
+}
+
+impl From<(FetchResponse, RecordPieces)> for Stage {
+    fn from((response, pieces): (FetchResponse, RecordPieces)) -> Self {
+        Stage::Done(response, pieces)
+    }
 }
 
 /// What a fetch asks for beside its partitions.
@@ -61,11 +69,19 @@ impl Params {
     }
 }
 
-/// A fetch that waits for records.
-pub struct Wait {
+/// A fetch that is not answered yet.
+struct Fetching {
     params: Params,
     context: FetchContext,
-    waiter: Arc<FetchWaiter>,
+}
+
+/// A fetch that waits for records.
+pub struct Wait {
+    fetching: Fetching,
+    /// None: it waits for nothing yet but what is cold.
+    waiter: Option<Arc<FetchWaiter>>,
+    /// To be read at once, when this is warm.
+    cold: Option<Vec<Cold>>,
     deadline: Instant,
 }
 
@@ -74,39 +90,91 @@ pub fn begin(ctx: &RequestContext, broker: &Broker, request: FetchRequest) -> St
     let mut params = params(ctx, broker, &request);
     let context = open_context(ctx, broker, &params, request);
     params.denied = denied(ctx, broker, &params, &context.targets);
-    let first = read_all(broker, &params, &context.targets);
-    if first.must_answer || params.max_wait.is_zero() || first.bytes >= params.min_bytes {
-        let (response, pieces) = respond(broker, &params, context, first);
-        return Stage::Done(response, pieces);
+    let fetching = Fetching { params, context };
+    match fetching.read(broker, OnCold::Tell) {
+        Err(cold) => return fetching.wait(None, Some(cold)),
+        Ok(read) if fetching.is_enough(&read) || fetching.params.max_wait.is_zero() => {
+            return fetching.respond(broker, read).into();
+        }
+        Ok(_) => {}
     }
-    let waiter = FetchWaiter::new(params.min_bytes - first.bytes);
-    for (_, target) in context.targets.iter().enumerate().filter(|(place, _)| !params.is_denied(*place)) {
-        if let Some(partition) = partition_of(broker, target) {
-            partition.fetch_waiters.register(&waiter);
+    let waiter = fetching.register(broker);
+    // What was appended between the read and the registration woke nobody: look once more.
+    match fetching.read(broker, OnCold::Tell) {
+        Err(cold) => fetching.wait(Some(waiter), Some(cold)),
+        Ok(read) if fetching.is_enough(&read) => fetching.respond(broker, read).into(),
+        Ok(read) => {
+            // Some of it may have been told already: to wake too soon does no harm.
+            waiter.add(read.bytes);
+            fetching.wait(Some(waiter), None)
         }
     }
-    // What was appended between the read and the registration woke nobody: look once more.
-    let read = read_all(broker, &params, &context.targets);
-    if read.must_answer || read.bytes >= params.min_bytes {
-        let (response, pieces) = respond(broker, &params, context, read);
-        return Stage::Done(response, pieces);
+}
+
+impl Fetching {
+    fn read(&self, broker: &Broker, on_cold: OnCold) -> Result<ReadAll, Vec<Cold>> {
+        read_all(broker, &self.params, &self.context.targets, on_cold)
     }
-    // Some of it may have been told already: to wake too soon does no harm.
-    waiter.add(read.bytes - first.bytes);
-    let deadline = Instant::now() + params.max_wait;
-    Stage::Wait(Wait { params, context, waiter, deadline })
+
+    /// Reads what may have to be looked for on the disk; `cold` is what a read has missed before.
+    async fn read_warm(&self, broker: &Broker, cold: Option<Vec<Cold>>) -> ReadAll {
+        let cold = match cold {
+            Some(cold) if !cold.is_empty() => cold,
+            _ => match self.read(broker, OnCold::Tell) {
+                Ok(read) => return read,
+                Err(cold) => cold,
+            },
+        };
+        look_again(cold, |on_cold| self.read(broker, on_cold)).await
+    }
+
+    fn is_enough(&self, read: &ReadAll) -> bool {
+        read.must_answer || read.bytes >= self.params.min_bytes
+    }
+
+    /// A waiter for `min_bytes` from now on. What a read finds already must be added.
+    fn register(&self, broker: &Broker) -> Arc<FetchWaiter> {
+        let waiter = FetchWaiter::new(self.params.min_bytes);
+        let targets = self.context.targets.iter().enumerate();
+        for (_, target) in targets.filter(|(place, _)| !self.params.is_denied(*place)) {
+            if let Some(partition) = partition_of(broker, target) {
+                partition.fetch_waiters.register(&waiter);
+            }
+        }
+        waiter
+    }
+
+    fn wait(self, waiter: Option<Arc<FetchWaiter>>, cold: Option<Vec<Cold>>) -> Stage {
+        let deadline = Instant::now() + self.params.max_wait;
+        Stage::Wait(Wait { fetching: self, waiter, cold, deadline })
+    }
+
+    fn respond(self, broker: &Broker, read: ReadAll) -> (FetchResponse, RecordPieces) {
+        respond(broker, &self.params, self.context, read)
+    }
 }
 
 impl Wait {
     /// Waits until enough can be read, or the client's patience ends.
     pub async fn finish(self, broker: &Broker) -> (FetchResponse, RecordPieces) {
+        let Wait { fetching, mut waiter, mut cold, deadline } = self;
         loop {
-            let woken = tokio::time::timeout_at(self.deadline, self.waiter.woken()).await.is_ok();
-            let read = read_all(broker, &self.params, &self.context.targets);
-            if !woken || read.must_answer || read.bytes >= self.params.min_bytes {
-                return respond(broker, &self.params, self.context, read);
+            if cold.is_none()
+                && let Some(waiter) = &waiter
+            {
+                let _ = tokio::time::timeout_at(deadline, waiter.woken()).await;
+                // Before the read: what is appended meanwhile may be counted twice, but not never.
+                waiter.reset(fetching.params.min_bytes);
             }
-            self.waiter.reset(self.params.min_bytes - read.bytes);
+            let read = fetching.read_warm(broker, cold.take()).await;
+            if fetching.is_enough(&read) || Instant::now() >= deadline {
+                return fetching.respond(broker, read);
+            }
+            match &waiter {
+                Some(waiter) => waiter.add(read.bytes),
+                // What was appended before woke nobody: look once more.
+                None => (waiter, cold) = (Some(fetching.register(broker)), Some(Vec::new())),
+            }
         }
     }
 }
@@ -229,7 +297,19 @@ impl ReadAll {
     }
 }
 
-fn read_all(broker: &Broker, params: &Params, targets: &[FetchTarget]) -> ReadAll {
+/// Places that one pass looks for on the disk at a time.
+const COLD_MAX: usize = 64;
+
+/// Reads one partition after another.
+///
+/// # Errors
+/// What is cold, if that is to be told.
+fn read_all(
+    broker: &Broker,
+    params: &Params,
+    targets: &[FetchTarget],
+    on_cold: OnCold,
+) -> Result<ReadAll, Vec<Cold>> {
     let mut all = ReadAll {
         results: Vec::with_capacity(targets.len()),
         pieces: Vec::new(),
@@ -238,6 +318,7 @@ fn read_all(broker: &Broker, params: &Params, targets: &[FetchTarget]) -> ReadAl
         // What is denied alone is told at once; beside others, it waits with them, as in Kafka.
         must_answer: (0..targets.len()).all(|place| params.is_denied(place)),
     };
+    let mut cold = Vec::new();
     let mut left = params.max_bytes;
     for (place, target) in targets.iter().enumerate() {
         if params.is_denied(place) {
@@ -245,9 +326,19 @@ fn read_all(broker: &Broker, params: &Params, targets: &[FetchTarget]) -> ReadAl
             all.results.push(respond_refused(params, target, refused));
             continue;
         }
-        let data = match read_one(broker, params, target, left, &mut all) {
+        let max_bytes = usize::try_from(target.max_bytes).unwrap_or(0).min(left);
+        let data = match read_one(broker, params, target, (max_bytes, on_cold), &mut all) {
             Ok(data) => data,
-            Err(refused) => {
+            Err(Unread::Cold(place)) => {
+                cold.push(place);
+                // It will take its share once it is found; who may get nothing then need not be looked for now.
+                left = left.saturating_sub(max_bytes);
+                if left == 0 || cold.len() == COLD_MAX {
+                    break;
+                }
+                continue;
+            }
+            Err(Unread::Refused(refused)) => {
                 all.must_answer = true;
                 respond_refused(params, target, refused)
             }
@@ -258,7 +349,7 @@ fn read_all(broker: &Broker, params: &Params, targets: &[FetchTarget]) -> ReadAl
         left = left.saturating_sub(size);
         all.results.push(data);
     }
-    all
+    if cold.is_empty() { Ok(all) } else { Err(cold) }
 }
 
 fn partition_of(broker: &Broker, target: &FetchTarget) -> Option<Arc<Partition>> {
@@ -272,13 +363,13 @@ fn read_one(
     broker: &Broker,
     params: &Params,
     target: &FetchTarget,
-    limit: usize,
+    (max_bytes, on_cold): (usize, OnCold),
     all: &mut ReadAll,
-) -> Result<PartitionData, ReadRefused> {
+) -> Result<PartitionData, Unread> {
     let Some(partition) = partition_of(broker, target) else {
         let unknown_id = target.topic().is_none();
         let error = if unknown_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
-        return Err(ReadRefused::plain(error));
+        return Err(ReadRefused::plain(error).into());
     };
     partition.check_leader_epoch(target.current_leader_epoch).map_err(ReadRefused::plain)?;
     if target.last_fetched_epoch >= 0
@@ -295,8 +386,9 @@ fn read_one(
             ..Default::default()
         });
     }
-    let max_bytes = usize::try_from(target.max_bytes).unwrap_or(0).min(limit);
-    let read = partition.read(target.fetch_offset, max_bytes, all.bytes == 0, params.bound)?;
+    let min_one_message = all.bytes == 0;
+    let options = ReadOptions { offset: target.fetch_offset, max_bytes, min_one_message, on_cold };
+    let read = partition.read(options, params.bound)?;
     let records = if read.size == 0 {
         Records::default()
     } else {

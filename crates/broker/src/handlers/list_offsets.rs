@@ -4,6 +4,7 @@
 //! v11 -6 earliest pending upload (KIP-1023) · v2 isolation level · v4 leader epochs · v10 timeout for remote look-ups.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use ottla_metadata::AclOperation;
 use ottla_protocol::ErrorCode;
@@ -15,6 +16,7 @@ use ottla_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use ottla_storage::{FoundOffset, PartitionLog, special_timestamp};
 
 use crate::broker::Broker;
+use crate::cold_looks::look_up;
 use crate::context::RequestContext;
 
 /// Lowest special timestamp, and the version that brought each: index 0 is -1.
@@ -26,7 +28,11 @@ const LEADER_EPOCH_VERSION: i16 = 4;
 const CONSUMER: i32 = -1;
 
 /// Answers partition by partition.
-pub fn handle(ctx: &RequestContext, broker: &Broker, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub async fn handle(
+    ctx: RequestContext,
+    broker: Arc<Broker>,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
     let mut seen = HashSet::new();
     let mut duplicates = HashSet::new();
     for topic in &request.topics {
@@ -36,31 +42,24 @@ pub fn handle(ctx: &RequestContext, broker: &Broker, request: ListOffsetsRequest
             }
         }
     }
-    let mut allowed = broker.topics(ctx, AclOperation::Describe);
-    let topics = request
-        .topics
-        .iter()
-        .map(|topic| (allowed.allow(&topic.name), topic))
-        .map(|(is_allowed, topic)| ListOffsetsTopicResponse {
-            name: topic.name.clone(),
-            partitions: topic
-                .partitions
-                .iter()
-                .map(|partition| {
-                    let index = partition.partition_index;
-                    let duplicate = duplicates.contains(&(topic.name.to_string(), index));
-                    let found = if !is_allowed {
-                        Err(ErrorCode::TopicAuthorizationFailed)
-                    } else if duplicate {
-                        Err(ErrorCode::InvalidRequest)
-                    } else {
-                        look_up(ctx.api_version, broker, &request, &topic.name, partition)
-                    };
-                    respond(ctx.api_version, index, found)
-                })
-                .collect(),
-        })
-        .collect();
+    let mut allowed = broker.topics(&ctx, AclOperation::Describe);
+    let is_allowed: Vec<_> = request.topics.iter().map(|topic| allowed.allow(&topic.name)).collect();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for (is_allowed, topic) in is_allowed.into_iter().zip(&request.topics) {
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for asked in &topic.partitions {
+            let index = asked.partition_index;
+            let found = if !is_allowed {
+                Err(ErrorCode::TopicAuthorizationFailed)
+            } else if duplicates.contains(&(topic.name.to_string(), index)) {
+                Err(ErrorCode::InvalidRequest)
+            } else {
+                find(ctx.api_version, &broker, &request, &topic.name, asked).await
+            };
+            partitions.push(respond(ctx.api_version, index, found));
+        }
+        topics.push(ListOffsetsTopicResponse { name: topic.name.clone(), partitions });
+    }
     ListOffsetsResponse { topics, ..Default::default() }
 }
 
@@ -86,7 +85,7 @@ fn respond(
     }
 }
 
-fn look_up(
+async fn find(
     version: i16,
     broker: &Broker,
     request: &ListOffsetsRequest,
@@ -99,7 +98,8 @@ fn look_up(
     partition.check_leader_epoch(asked.current_leader_epoch)?;
     let log = partition.log()?;
     let bound = bound(&log, request);
-    let found = log.offset_for_timestamp(asked.timestamp).map_err(|why| why.code())?;
+    let found = look_up(|on_cold| log.offset_for_timestamp(asked.timestamp, on_cold)).await;
+    let found = found.map_err(|why| why.code())?;
     Ok(match asked.timestamp {
         // The end as this client may see it.
         special_timestamp::LATEST => found.map(|found| FoundOffset {

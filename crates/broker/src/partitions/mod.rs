@@ -7,5 +7,5 @@ mod traffic;
 
 pub use end_transaction::{EndTransaction, transaction_version};
 pub use map::{HostedTopic, Partitions};
-pub use partition::{AppendRefused, ClientAppend, Partition, ReadBound, ReadRefused, ReadResult};
+pub use partition::{AppendRefused, ClientAppend, Partition, ReadBound, ReadRefused, ReadResult, Unread};
 pub use traffic::Traffic;

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use ottla_protocol::records::AppendOrigin;
 use ottla_protocol::{ErrorCode, Str, Uuid};
 use ottla_storage::{
-    AppendError, AppendInfo, AppendOptions, Appended, PartitionLog, Piece, StorageError, VerificationGuard,
+    AppendError, AppendInfo, AppendOptions, Appended, Cold, PartitionLog, Piece, ReadError, ReadOptions,
+    StorageError, VerificationGuard,
 };
 use parking_lot::Mutex;
 
@@ -117,6 +118,30 @@ impl ReadRefused {
     /// An error that says enough.
     pub fn plain(error: ErrorCode) -> Self {
         Self { error, leader: None }
+    }
+}
+
+/// Why there is nothing yet of what was to be read.
+#[derive(Debug)]
+pub enum Unread {
+    /// It can't be read.
+    Refused(ReadRefused),
+    /// Its place must be looked for on the disk.
+    Cold(Cold),
+}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unread::Refused(refused) => refused.error.fmt(f),
+            Unread::Cold(cold) => cold.fmt(f),
+        }
+    }
+}
+
+impl From<ReadRefused> for Unread {
+    fn from(refused: ReadRefused) -> Self {
+        Unread::Refused(refused)
     }
 }
 
@@ -304,26 +329,24 @@ impl Partition {
         }
     }
 
-    /// Reads whole batches from `offset` on.
+    /// Reads whole batches.
     ///
     /// # Errors
-    /// OFFSET_OUT_OF_RANGE outside of the log, KAFKA_STORAGE_ERROR when its directory is offline.
-    pub fn read(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        min_one_message: bool,
-        bound: ReadBound,
-    ) -> Result<ReadResult, ReadRefused> {
+    /// OFFSET_OUT_OF_RANGE outside of the log, KAFKA_STORAGE_ERROR when its directory is offline; [`Unread::Cold`] only if
+    /// the options say that it is to be told.
+    pub fn read(&self, options: ReadOptions, bound: ReadBound) -> Result<ReadResult, Unread> {
         let log = self.log().map_err(ReadRefused::plain)?;
         let read = match bound {
-            ReadBound::LogEnd => log.read(offset, max_bytes, min_one_message, log.log_end_offset()),
-            ReadBound::HighWatermark => log.read(offset, max_bytes, min_one_message, log.high_watermark()),
-            ReadBound::LastStable => log.read_committed(offset, max_bytes, min_one_message),
+            ReadBound::LogEnd => log.read_with(options, log.log_end_offset()),
+            ReadBound::HighWatermark => log.read_with(options, log.high_watermark()),
+            ReadBound::LastStable => log.read_committed(options),
         };
-        let data = read.map_err(|why| {
-            self.traffic.read_refused();
-            ReadRefused::plain(why.code())
+        let data = read.map_err(|why| match why {
+            ReadError::Cold(cold) => Unread::Cold(cold),
+            why => {
+                self.traffic.read_refused();
+                Unread::Refused(ReadRefused::plain(why.code()))
+            }
         })?;
         let aborted = data.aborted_transactions.iter().map(|txn| (txn.producer_id, txn.first_offset));
         Ok(ReadResult {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ottla_coordinator::share::partition::AcquireMode;
 use ottla_protocol::{ErrorCode, Str, Uuid};
+use ottla_storage::OnCold;
 use tokio::time::Instant;
 
 use super::batches;
@@ -15,6 +16,7 @@ use super::manager::{ShareError, ShareManager};
 use super::settings::ShareSettings;
 use super::shared_partition::SharedPartition;
 use super::take::{Taken, TakenRecords, Turn, Wanted};
+use crate::cold_looks::look;
 use crate::waiting::FetchWaiter;
 
 /// What a member asks for.
@@ -134,10 +136,12 @@ impl Fetching<'_> {
         }
         let each_max = (self.fetch.max_bytes / ready.len()).max(1);
         if !must_answer && min_bytes > 1 {
-            let available = |shared: &&Arc<SharedPartition>| {
-                shared.available_bytes(&self.fetch.settings, each_max).min(each_max) as i64
-            };
-            let missing = min_bytes - ready.iter().map(available).sum::<i64>();
+            let mut missing = min_bytes;
+            for shared in &ready {
+                let settings = &self.fetch.settings;
+                let available = look(|on_cold| shared.available_bytes(settings, each_max, on_cold)).await;
+                missing -= available.min(each_max) as i64;
+            }
             if missing > 0 {
                 return Attempt::Missing(missing);
             }
@@ -168,12 +172,15 @@ impl Fetching<'_> {
                 max_records: left_records,
                 max_bytes: each_max.min(left),
                 min_one_message: left == self.fetch.max_bytes,
+                on_cold: OnCold::Tell,
                 now_ms: (self.now_ms)(),
             };
             let taken = if left_records > 0 { take(shared, wanted, self.now_ms).await } else { Taken::Busy };
             match taken {
                 // Also one that another has been faster at is one that was looked at.
-                Taken::Busy | Taken::Cold(_) => fetched.push(answer(shared, Ok(TakenRecords::default()))),
+                Taken::Busy | Taken::Cold(_) | Taken::Missed(_) => {
+                    fetched.push(answer(shared, Ok(TakenRecords::default())))
+                }
                 Taken::Records(taken) => {
                     let count: i64 = taken.acquired.iter().map(|records| records.count()).sum();
                     left_records = left_records.saturating_sub(i32::try_from(count).unwrap_or(i32::MAX));
@@ -195,9 +202,13 @@ impl Fetching<'_> {
     }
 }
 
-/// Takes records of one partition, whose headers may have to be read from a file, where blocking is allowed.
+/// Takes records of one partition, whose place and headers may have to be read from a file, where blocking is allowed.
 async fn take(shared: &Arc<SharedPartition>, wanted: Wanted<'_>, now_ms: &dyn Fn() -> i64) -> Taken {
-    match shared.take(&wanted) {
+    let try_to_take = |on_cold| match shared.take(&Wanted { on_cold, now_ms: now_ms(), ..wanted }) {
+        Taken::Missed(cold) => Err(cold),
+        taken => Ok(taken),
+    };
+    match look(try_to_take).await {
         Taken::Cold(read) => {
             let (pieces, last_offset) = (read.pieces(), read.last_offset);
             let scanned = tokio::task::spawn_blocking(move || batches::scan(&pieces, last_offset)).await;

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use ottla_coordinator::share::coordinator::{ReadState, SharePartitionKey};
 use ottla_coordinator::share::partition::{AcquireMode, StateBatch};
-use ottla_protocol::ErrorCode;
-use ottla_storage::Piece;
+use ottla_protocol::{ErrorCode, Uuid};
+use ottla_storage::{ContextOptions, LogDir, OnCold, Piece, ReadOptions, StorageContext};
 
+use self::slow_disks::ColdDisk;
 use super::testing::*;
 use super::*;
+
+#[path = "../../../storage/src/test_support/slow_disks.rs"]
+mod slow_disks;
 
 const DONE: Result<(), ShareError> = Ok(());
 
@@ -157,12 +161,37 @@ async fn records_in_files_leave_as_they_lie_there() {
 }
 
 #[tokio::test]
+async fn a_member_waits_for_the_disk_that_knows_where_its_records_are() {
+    let (fixture, _task) = Fixture::new();
+    on_disk(&fixture);
+    let (disk, path) = (ColdDisk::new(), fixture.dir.path().to_path_buf());
+    let (context, log_dir) =
+        (StorageContext::new(&ContextOptions::default()), LogDir::new(path, Uuid::ZERO, disk.clone(), None));
+    let log = open_log_in(&context, &log_dir);
+    log.set_high_watermark(log.log_end_offset());
+    fixture.partition.replace_log(Some(log));
+    fixture.loaded();
+    disk.evict(&fixture.dir.path().join("t-0"));
+    disk.gate.close();
+    let a = patient(ShareFetch { min_bytes: 100, ..fixture.request("a", 10) });
+    let mut a = pin!(fixture.run(&a));
+    assert!(poll_once(&mut a).await.is_none());
+    disk.gate.until_somebody_waits();
+    fixture.append(10);
+    disk.gate.open();
+    assert_eq!(acquired(&a.await), [(0, 9, 1)]);
+    assert!(disk.warmed() > 0);
+    assert_eq!(acquired(&fixture.run(&fixture.request("b", 10)).await), [(10, 19, 1)]);
+}
+
+#[tokio::test]
 async fn records_on_disk_are_for_one_member_while_they_are_looked_at() {
     let (fixture, _task) = Fixture::new();
     on_disk(&fixture);
     let shared = fixture.loaded();
     let settings = *fixture.settings.lock();
-    let read = fixture.partition.read(0, 1 << 20, true, settings.bound).expect("reads");
+    let options = ReadOptions { offset: 0, max_bytes: 1 << 20, min_one_message: true, on_cold: OnCold::Wait };
+    let read = fixture.partition.read(options, settings.bound).expect("reads");
     let cold = shared.cold_read(&mut shared.state.lock(), 0, read, 9);
     let b = patient(fixture.request("b", 10));
     let mut b = pin!(fixture.run(&b));
@@ -178,6 +207,7 @@ async fn records_on_disk_are_for_one_member_while_they_are_looked_at() {
         max_records: 10,
         max_bytes: 1 << 20,
         min_one_message: true,
+        on_cold: OnCold::Wait,
         now_ms: NOW_MS,
     };
     let take::Taken::Records(taken) = cold.finish(&found, &wanted) else { panic!("no records") };

@@ -13,6 +13,7 @@ use super::settings::{AutoOffsetReset, ShareSettings};
 use super::shared_partition::{Next, SharedPartition};
 use super::{Persister, ShareError};
 use crate::clock::now_ms;
+use crate::cold_looks::look_up;
 
 /// How often the persister is asked while it says that it will be there soon (`PersisterStateManager`).
 const ATTEMPTS_MAX: u32 = 5;
@@ -75,9 +76,7 @@ async fn start_offset(
         AutoOffsetReset::Latest => Ok(log.high_watermark()),
         AutoOffsetReset::ByDuration(duration_ms) => {
             let timestamp = now_ms().saturating_sub(duration_ms).max(0);
-            // The search reads indexes and batches of the log.
-            let found = tokio::task::spawn_blocking(move || first_at(&log, timestamp)).await;
-            found.unwrap_or_else(|_| Err(ErrorCode::UnknownServerError.into()))?.ok_or_else(|| {
+            first_at(&log, timestamp).await?.ok_or_else(|| {
                 StateError::new(
                     ErrorCode::OffsetNotAvailable,
                     format!(
@@ -90,9 +89,10 @@ async fn start_offset(
     }
 }
 
-fn first_at(log: &PartitionLog, timestamp: i64) -> Result<Option<i64>, ShareError> {
-    let found = log.offset_for_timestamp(timestamp).map_err(|why| why.code())?;
-    Ok(found.map(|found| found.offset).filter(|offset| *offset < log.high_watermark()))
+async fn first_at(log: &PartitionLog, timestamp: i64) -> Result<Option<i64>, ShareError> {
+    let found = look_up(|on_cold| log.offset_for_timestamp(timestamp, on_cold)).await;
+    let found = found.map_err(|why| why.code())?.map(|found| found.offset);
+    Ok(found.filter(|offset| *offset < log.high_watermark()))
 }
 
 async fn again_if_unavailable<T, F>(mut ask: impl FnMut() -> F) -> Result<T, ShareError>

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use ottla_coordinator::share::partition::{AbortedTransaction, Acquire, AcquireMode, AcquiredRecords};
 use ottla_protocol::{ErrorCode, Str};
-use ottla_storage::Piece;
+use ottla_storage::{Cold, OnCold, Piece, ReadOptions};
 
 use super::ShareError;
 use super::batches::{self, ReadBatch};
 use super::settings::ShareSettings;
 use super::shared_partition::{Phase, SharedPartition, State};
-use crate::partitions::{ReadRefused, ReadResult};
+use crate::partitions::{ReadRefused, ReadResult, Unread};
 
 /// How often records that nobody may have are passed over before the member is asked to come again.
 const ATTEMPTS_MAX: usize = 16;
@@ -44,6 +44,8 @@ pub struct Wanted<'a> {
     pub max_bytes: usize,
     /// Whether the first batch may be larger.
     pub min_one_message: bool,
+    /// What to do where the records' place must be looked for on the disk.
+    pub on_cold: OnCold,
     /// The time, Unix ms.
     pub now_ms: i64,
 }
@@ -67,6 +69,8 @@ pub enum Taken {
     Busy,
     /// Records, or none.
     Records(TakenRecords),
+    /// Where the records are must be looked for on the disk.
+    Missed(Cold),
     /// There are records, whose headers must be read from a file.
     Cold(ColdRead),
     /// The log can't be read, or the partition is gone.
@@ -84,10 +88,23 @@ impl SharedPartition {
     }
 
     /// Bytes that could be read now, up to `max_bytes`.
-    pub fn available_bytes(&self, settings: &ShareSettings, max_bytes: usize) -> usize {
+    ///
+    /// # Errors
+    /// What must be looked for on the disk, if that is to be told.
+    pub fn available_bytes(
+        &self,
+        settings: &ShareSettings,
+        max_bytes: usize,
+        on_cold: OnCold,
+    ) -> Result<usize, Cold> {
         let offset = self.state.lock().next_fetch_offset(settings);
-        let Ok(Some(offset)) = offset else { return 0 };
-        self.hosted.read(offset, max_bytes, true, settings.bound).map_or(0, |read| read.size)
+        let Ok(Some(offset)) = offset else { return Ok(0) };
+        let options = ReadOptions { offset, max_bytes, min_one_message: true, on_cold };
+        match self.hosted.read(options, settings.bound) {
+            Ok(read) => Ok(read.size),
+            Err(Unread::Refused(_)) => Ok(0),
+            Err(Unread::Cold(cold)) => Err(cold),
+        }
     }
 
     /// Gives a member records.
@@ -103,10 +120,12 @@ impl SharedPartition {
             if before.replace(offset) == Some(offset) {
                 return Taken::Records(TakenRecords::default());
             }
-            let bound = wanted.settings.bound;
-            let read = match self.hosted.read(offset, wanted.max_bytes, wanted.min_one_message, bound) {
+            let Wanted { max_bytes, min_one_message, on_cold, .. } = *wanted;
+            let options = ReadOptions { offset, max_bytes, min_one_message, on_cold };
+            let read = match self.hosted.read(options, wanted.settings.bound) {
                 Ok(read) => read,
-                Err(refused) => match self.refused(&mut state, refused) {
+                Err(Unread::Cold(cold)) => return Taken::Missed(cold),
+                Err(Unread::Refused(refused)) => match self.refused(&mut state, refused) {
                     Ok(()) => continue,
                     Err(error) => return Taken::Failed(error),
                 },

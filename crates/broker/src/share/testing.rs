@@ -12,7 +12,7 @@ use ottla_coordinator::share::coordinator::{ReadState, SharePartitionKey, StateE
 use ottla_coordinator::share::partition::{AcknowledgementBatch, AcquireMode, SharePartitionConfig};
 use ottla_protocol::records::{BatchBuilder, BatchOptions};
 use ottla_protocol::{Str, TopicPartition, Uuid};
-use ottla_storage::{OpenOptions, PartitionLog, VerificationGuard};
+use ottla_storage::{LogDir, OpenOptions, PartitionLog, StorageContext, VerificationGuard};
 use parking_lot::Mutex;
 
 use super::persister::{Later, Persister};
@@ -77,8 +77,15 @@ pub struct Fixture {
 }
 
 pub fn open_log(dir: &std::path::Path) -> Arc<PartitionLog> {
-    let options = OpenOptions { now_ms: NOW_MS, ..OpenOptions::new(TopicPartition::new("t", 0)) };
-    PartitionLog::open_at(&dir.join("t-0"), &options).expect("a log")
+    PartitionLog::open_at(&dir.join("t-0"), &open_options()).expect("a log")
+}
+
+pub fn open_log_in(context: &Arc<StorageContext>, log_dir: &Arc<LogDir>) -> Arc<PartitionLog> {
+    PartitionLog::open(context, log_dir, &log_dir.path().join("t-0"), &open_options()).expect("a log")
+}
+
+fn open_options() -> OpenOptions {
+    OpenOptions { now_ms: NOW_MS, ..OpenOptions::new(TopicPartition::new("t", 0)) }
 }
 
 impl Fixture {

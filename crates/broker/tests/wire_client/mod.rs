@@ -46,7 +46,10 @@ pub struct WireClient {
 
 impl WireClient {
     pub fn connect(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).expect("the node listens"))
+        let stream = TcpStream::connect(address).expect("the node listens");
+        // A request is two writes.
+        stream.set_nodelay(true).expect("a TCP connection");
+        Self::over(stream)
     }
 
     /// A client on a connection that is there.

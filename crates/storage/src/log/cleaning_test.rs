@@ -87,7 +87,7 @@ fn the_newest_of_each_key_stays_and_gaps_are_read_over() {
             let expect: Vec<i64> = expect.iter().copied().filter(|offset| *offset >= from).collect();
             assert_eq!(offsets(&f, from), expect, "a read in a gap begins with the next batch");
         }
-        let found = f.log.offset_for_timestamp(NOW).expect("look up").map(|found| found.offset);
+        let found = f.log.offset_for_timestamp(NOW, OnCold::Wait).expect("look up").map(|found| found.offset);
         assert_eq!(found, Some(active - 5), "the first segments are empty now");
         let bounded = f.log.read(0, usize::MAX, true, active - 2).expect("read");
         let last = offsets_of(&bytes_of(&bounded)).last().copied();

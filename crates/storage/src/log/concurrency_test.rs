@@ -60,7 +60,7 @@ fn readers_see_whole_batches_while_everything_moves() {
                 context.files.close_idle();
                 log.trim_memory();
                 log.active_producers();
-                log.offset_for_timestamp(NOW).expect("look up");
+                log.offset_for_timestamp(NOW, OnCold::Wait).expect("look up");
                 std::thread::yield_now();
             }
         });

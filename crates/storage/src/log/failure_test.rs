@@ -145,7 +145,10 @@ fn a_time_index_that_cannot_be_read_leaves_no_batch_behind_the_end() {
     f.reopen_clean();
     f.append(&record(10));
     f.reopen_clean();
-    assert_eq!(f.log.offset_for_timestamp(NOW).expect("look-up").map(|found| found.offset), Some(0));
+    assert_eq!(
+        f.log.offset_for_timestamp(NOW, OnCold::Wait).expect("look-up").map(|found| found.offset),
+        Some(0)
+    );
     f.context.files.close_idle();
     f.context.files.close_idle();
     *disk.no_descriptor_for.lock() = Some(".timeindex");

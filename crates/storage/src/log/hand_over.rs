@@ -1,6 +1,7 @@
 //! Handing a log over to the copy that takes its place.
 
-use super::{PartitionLog, ReadData, ReadError};
+use super::{PartitionLog, ReadData, ReadError, ReadOptions};
+use crate::cold::OnCold;
 use crate::error::StorageResult;
 
 impl PartitionLog {
@@ -22,7 +23,9 @@ impl PartitionLog {
                 return Ok(false);
             }
             let bytes = left.min(read_bytes_max);
-            let (data, _) = self.read_locked(&mut state, next, bytes, true, self.log_end_offset())?;
+            let options =
+                ReadOptions { offset: next, max_bytes: bytes, min_one_message: true, on_cold: OnCold::Wait };
+            let (data, _) = self.read_locked(&mut state, options, self.log_end_offset())?;
             left = left.saturating_sub(data.size);
             next = take(data)?;
         }

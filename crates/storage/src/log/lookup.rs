@@ -1,6 +1,7 @@
 //! Offsets by timestamp and by leader epoch.
 
 use super::PartitionLog;
+use crate::cold::OnCold;
 use crate::error::StorageResult;
 use crate::leader_epochs::EpochEntry;
 use crate::segment::FoundTimestamp;
@@ -36,7 +37,14 @@ impl PartitionLog {
     /// The first record at or after `timestamp` (Unix ms), or what one of the [`special_timestamp`]s asks for.
     /// None when there is no such record. `LATEST` is the log's end: the caller knows which bound its client
     /// may see.
-    pub fn offset_for_timestamp(&self, timestamp: i64) -> StorageResult<Option<FoundOffset>> {
+    ///
+    /// # Errors
+    /// With [`OnCold::Tell`], [`StorageError::Cold`](crate::StorageError::Cold) where it would have to wait for the disk.
+    pub fn offset_for_timestamp(
+        &self,
+        timestamp: i64,
+        on_cold: OnCold,
+    ) -> StorageResult<Option<FoundOffset>> {
         let plain = |offset, leader_epoch| Some(FoundOffset { timestamp: -1, offset, leader_epoch });
         let state = self.open_state()?;
         match timestamp {
@@ -52,19 +60,19 @@ impl PartitionLog {
             }
             special_timestamp::MAX_TIMESTAMP => {
                 drop(state);
-                self.find_max_timestamp()
+                self.find_max_timestamp(on_cold)
             }
             _ => {
                 drop(state);
-                self.find_timestamp(timestamp)
+                self.find_timestamp(timestamp, on_cold)
             }
         }
     }
 
-    fn find_timestamp(&self, timestamp: i64) -> StorageResult<Option<FoundOffset>> {
+    fn find_timestamp(&self, timestamp: i64, on_cold: OnCold) -> StorageResult<Option<FoundOffset>> {
         let mut state = self.open_state()?;
         let dir = state.dir.clone();
-        let env = self.env(&dir);
+        let env = self.env_with(&dir, on_cold);
         let start_offset = self.log_start_offset();
         let mut search = || {
             for segment in &mut state.segments {
@@ -79,10 +87,10 @@ impl PartitionLog {
         search().map(|found| found.map(Into::into)).map_err(|e| self.fail("looking up a timestamp in", e))
     }
 
-    fn find_max_timestamp(&self) -> StorageResult<Option<FoundOffset>> {
+    fn find_max_timestamp(&self, on_cold: OnCold) -> StorageResult<Option<FoundOffset>> {
         let mut state = self.open_state()?;
         let dir = state.dir.clone();
-        let env = self.env(&dir);
+        let env = self.env_with(&dir, on_cold);
         let mut search = || {
             let mut latest: Option<(usize, i64)> = None;
             for (at, segment) in state.segments.iter_mut().enumerate() {

@@ -49,6 +49,8 @@ mod cleaning_model_test;
 #[cfg(test)]
 mod cleaning_test;
 #[cfg(test)]
+mod cold_test;
+#[cfg(test)]
 mod concurrency_test;
 #[cfg(test)]
 mod failure_test;
@@ -82,8 +84,9 @@ pub(crate) use cleaning::{CleaningView, SourceSegment};
 pub use lookup::{FoundOffset, special_timestamp};
 pub use open::OpenOptions;
 pub use producers::ActiveProducer;
-pub use read::{ReadData, ReadError};
+pub use read::{ReadData, ReadError, ReadOptions};
 
+use crate::cold::OnCold;
 use crate::config::LogConfig;
 use crate::context::StorageContext;
 use crate::error::{StorageError, StorageResult};
@@ -245,7 +248,11 @@ impl PartitionLog {
     }
 
     fn env<'a>(&'a self, dir: &'a Path) -> SegmentEnv<'a> {
-        SegmentEnv { dir, files: &self.context.files, disk: self.log_dir.disk() }
+        self.env_with(dir, OnCold::Wait)
+    }
+
+    fn env_with<'a>(&'a self, dir: &'a Path, on_cold: OnCold) -> SegmentEnv<'a> {
+        SegmentEnv { dir, files: &self.context.files, disk: self.log_dir.disk(), on_cold }
     }
 
     /// Takes the log directory offline for an error of this log.

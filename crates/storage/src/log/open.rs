@@ -21,6 +21,7 @@ use super::tail_checkpoint::{RecoverFrom, TailCheckpoints};
 use super::{LogState, PartitionLog};
 use crate::checkpoint::leader_epoch_checkpoint::{self, LEADER_EPOCH_FILE};
 use crate::checkpoint::partition_metadata::{self, PARTITION_METADATA_FILE};
+use crate::cold::OnCold;
 use crate::config::LogConfig;
 use crate::context::{ContextOptions, StorageContext};
 use crate::error::{StorageError, StorageResult};
@@ -142,7 +143,7 @@ impl PartitionLog {
             log_dir.guard(doing(options, dir), || context.partition_metadata.write(dir, wanted))?;
             named = Some(dir.join(PARTITION_METADATA_FILE));
         }
-        let env = SegmentEnv { dir, files: &context.files, disk: log_dir.disk() };
+        let env = SegmentEnv { dir, files: &context.files, disk: log_dir.disk(), on_cold: OnCold::Wait };
         let load = || Loading::load(env, options, context, listing);
         let (mut loaded, offsets) = log_dir.guard(doing(options, dir), load)?;
         if let Some(named) = named {

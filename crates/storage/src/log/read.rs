@@ -3,6 +3,7 @@
 use ottla_protocol::ErrorCode;
 
 use super::{LogState, PartitionLog};
+use crate::cold::{Cold, OnCold};
 use crate::error::StorageError;
 use crate::hot_tail::HotTail;
 use crate::piece::{FileRange, Piece};
@@ -49,9 +50,21 @@ pub enum ReadError {
         /// The log's end.
         log_end_offset: i64,
     },
+    /// What was looked for is not in memory, and the look was not to wait for the disk.
+    #[error("{0}")]
+    Cold(Cold),
     /// The storage failed.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(StorageError),
+}
+
+impl From<StorageError> for ReadError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Cold(cold) => ReadError::Cold(cold),
+            other => ReadError::Storage(other),
+        }
+    }
 }
 
 impl ReadError {
@@ -62,8 +75,22 @@ impl ReadError {
             // Bytes that are no batch: as Kafka, which finds them when it looks for the offset.
             ReadError::Storage(StorageError::Corrupt { .. }) => ErrorCode::CorruptMessage,
             ReadError::Storage(e) => e.code(),
+            ReadError::Cold(_) => ErrorCode::KafkaStorageError,
         }
     }
+}
+
+/// What a reader asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadOptions {
+    /// From where on.
+    pub offset: i64,
+    /// How much, in bytes.
+    pub max_bytes: usize,
+    /// Whether the first batch comes even if it is larger.
+    pub min_one_message: bool,
+    /// What to do where the place must be looked for on the disk.
+    pub on_cold: OnCold,
 }
 
 /// A range of one segment.
@@ -94,26 +121,28 @@ impl PartitionLog {
         min_one_message: bool,
         upper_bound_offset: i64,
     ) -> Result<ReadData, ReadError> {
-        let mut state = self.open_state()?;
-        self.read_locked(&mut state, offset, max_bytes, min_one_message, upper_bound_offset)
-            .map(|(data, _)| data)
+        let options = ReadOptions { offset, max_bytes, min_one_message, on_cold: OnCold::Wait };
+        self.read_with(options, upper_bound_offset)
     }
 
-    /// Like [`PartitionLog::read`] up to the last stable offset, with the transactions that a `read_committed`
-    /// consumer must skip.
-    pub fn read_committed(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        min_one_message: bool,
-    ) -> Result<ReadData, ReadError> {
+    /// Like [`PartitionLog::read`], but with [`OnCold::Tell`] in `options` never waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError::Cold`] where it would have to.
+    pub fn read_with(&self, options: ReadOptions, upper_bound_offset: i64) -> Result<ReadData, ReadError> {
         let mut state = self.open_state()?;
-        let bound = self.last_stable_offset();
-        let (mut data, found) = self.read_locked(&mut state, offset, max_bytes, min_one_message, bound)?;
+        self.read_locked(&mut state, options, upper_bound_offset).map(|(data, _)| data)
+    }
+
+    /// Like [`PartitionLog::read_with`] up to the last stable offset, with the transactions that a `read_committed`
+    /// consumer must skip.
+    pub fn read_committed(&self, options: ReadOptions) -> Result<ReadData, ReadError> {
+        let mut state = self.open_state()?;
+        let (mut data, found) = self.read_locked(&mut state, options, self.last_stable_offset())?;
         if let Some(found) = found
             && data.size > 0
         {
-            let aborted = self.aborted_in(&mut state, offset, &found);
+            let aborted = self.aborted_in(&mut state, options, &found);
             data.aborted_transactions = aborted.map_err(|e| self.fail("reading from", e))?;
         }
         Ok(data)
@@ -122,11 +151,10 @@ impl PartitionLog {
     pub(super) fn read_locked(
         &self,
         state: &mut LogState,
-        offset: i64,
-        max_bytes: usize,
-        min_one_message: bool,
+        options: ReadOptions,
         upper_bound_offset: i64,
     ) -> Result<(ReadData, Option<Found>), ReadError> {
+        let offset = options.offset;
         let mut data = ReadData {
             first_offset: offset,
             log_start_offset: self.log_start_offset(),
@@ -149,15 +177,13 @@ impl PartitionLog {
             return Ok((data, None));
         }
         state.used = true;
-        let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX).min(i32::MAX as u32);
-        let found = self
-            .find(state, start, offset, max_bytes, min_one_message, upper_bound_offset)
-            .map_err(|e| self.fail("reading from", e))?;
+        let found = self.find(state, start, options, upper_bound_offset);
+        let found = found.map_err(|e| self.fail("reading from", e))?;
         if let Some(found) = &found {
             data.first_offset = found.read.first.base_offset;
             data.first_entry_incomplete = found.read.first_is_incomplete;
             if found.read.len > 0 && !found.read.first_is_incomplete {
-                data.pieces = self.pieces(state, offset, found).map_err(|e| self.fail("reading from", e))?;
+                data.pieces = self.pieces(state, options, found).map_err(|e| self.fail("reading from", e))?;
                 data.size = found.read.len as usize;
             }
         }
@@ -178,13 +204,13 @@ impl PartitionLog {
         &self,
         state: &mut LogState,
         start: usize,
-        offset: i64,
-        max_bytes: u32,
-        min_one_message: bool,
+        options: ReadOptions,
         upper_bound_offset: i64,
     ) -> std::io::Result<Option<Found>> {
+        let ReadOptions { offset, max_bytes, min_one_message, on_cold } = options;
+        let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX).min(i32::MAX as u32);
         let dir = state.dir.clone();
-        let env = self.env(&dir);
+        let env = self.env_with(&dir, on_cold);
         for at in start..state.segments.len() {
             if state.segments.get(at).is_some_and(|s| s.base_offset >= upper_bound_offset) {
                 return Ok(None);
@@ -238,11 +264,16 @@ impl PartitionLog {
         Ok(position)
     }
 
-    fn pieces(&self, state: &mut LogState, offset: i64, found: &Found) -> std::io::Result<Vec<Piece>> {
+    fn pieces(
+        &self,
+        state: &mut LogState,
+        options: ReadOptions,
+        found: &Found,
+    ) -> std::io::Result<Vec<Piece>> {
         let read = &found.read;
         if found.segment + 1 == state.segments.len()
             && let Some(tail) = &mut state.tail
-            && let Some(hot) = tail.find(offset)
+            && let Some(hot) = tail.find(options.offset)
             && hot.position == read.first.position
             && let Some(pieces) = tail.take(&hot, read.len as usize)
         {
@@ -250,19 +281,19 @@ impl PartitionLog {
         }
         let dir = state.dir.clone();
         let Some(segment) = state.segments.get_mut(found.segment) else { return Ok(Vec::new()) };
-        let file = segment.log_file(self.env(&dir))?;
+        let file = segment.log_file(self.env_with(&dir, options.on_cold))?;
         Ok(vec![Piece::File(FileRange { file, position: u64::from(read.first.position), len: read.len })])
     }
 
-    /// The aborted transactions that overlap a range that was found for `offset`.
+    /// The aborted transactions that overlap a range that was found.
     fn aborted_in(
         &self,
         state: &mut LogState,
-        offset: i64,
+        options: ReadOptions,
         found: &Found,
     ) -> std::io::Result<Vec<AbortedTxn>> {
         let dir = state.dir.clone();
-        let env = self.env(&dir);
+        let env = self.env_with(&dir, options.on_cold);
         let end_position = found.read.first.position.saturating_add(found.read.len);
         let next_base =
             state.segments.get(found.segment + 1).map_or(self.log_end_offset(), |s| s.base_offset);
@@ -272,7 +303,7 @@ impl PartitionLog {
         };
         let mut aborted = Vec::new();
         for segment in state.segments.iter_mut().skip(found.segment) {
-            if segment.txns.collect(env, offset, upper_bound, &mut aborted)? {
+            if segment.txns.collect(env, options.offset, upper_bound, &mut aborted)? {
                 break;
             }
         }

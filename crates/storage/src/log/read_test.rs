@@ -295,7 +295,7 @@ fn timestamps_are_found() {
         f.log.append_as_leader(&batch, &options).expect("append");
     }
     for round in 0..3 {
-        let find = |timestamp| f.log.offset_for_timestamp(timestamp).expect("look up");
+        let find = |timestamp| f.log.offset_for_timestamp(timestamp, OnCold::Wait).expect("look up");
         for i in 0..40i64 {
             let expect =
                 FoundOffset { timestamp: NOW + i * 100, offset: i, leader_epoch: Some(i as i32 / 20) };
@@ -321,11 +321,14 @@ fn the_largest_timestamp_may_lie_in_the_middle() {
         f.append(&batch_at(NOW + timestamp, 3, 10, &BatchOptions::default()));
         assert_eq!(f.log.log_end_offset(), (i as i64 + 1) * 3);
     }
-    let max = f.log.offset_for_timestamp(special_timestamp::MAX_TIMESTAMP).expect("look up");
+    let max = f.log.offset_for_timestamp(special_timestamp::MAX_TIMESTAMP, OnCold::Wait).expect("look up");
     assert_eq!(max.map(|o| (o.timestamp, o.offset)), Some((NOW + 902, 5)));
     let empty = Fixture::new();
-    assert_eq!(empty.log.offset_for_timestamp(special_timestamp::MAX_TIMESTAMP).expect("look up"), None);
-    assert_eq!(empty.log.offset_for_timestamp(5).expect("look up"), None);
+    assert_eq!(
+        empty.log.offset_for_timestamp(special_timestamp::MAX_TIMESTAMP, OnCold::Wait).expect("look up"),
+        None
+    );
+    assert_eq!(empty.log.offset_for_timestamp(5, OnCold::Wait).expect("look up"), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::*;
-use crate::test_support::gate_disk::GateDisk;
+use crate::test_support::slow_disks::GateDisk;
 use crate::test_support::*;
 
 fn append_unlocked(log: &PartitionLog, size: usize) -> AppendInfo {
@@ -13,24 +13,27 @@ fn append_unlocked(log: &PartitionLog, size: usize) -> AppendInfo {
 
 #[test]
 fn a_log_is_read_and_flushed_while_its_disk_makes_an_append_wait() {
-    let disk = GateDisk::new();
+    let disk = GateDisk::new(|_, _| true);
     let f = Fixture::with_disk(LogConfig::default(), disk.clone());
     for _ in 0..3 {
         f.append(&record(100));
     }
     let before = f.read_all(0);
-    disk.close();
+    disk.gate.close();
     std::thread::scope(|scope| {
         let appended = scope.spawn(|| append_unlocked(&f.log, 200));
-        disk.until_somebody_waits();
+        disk.gate.until_somebody_waits();
         assert_eq!(f.log.log_end_offset(), 3);
         assert_eq!(f.read_all(0), before, "what is being written is not seen");
         f.log.flush(NOW).expect("flush");
         assert_eq!(f.log.recovery_point(), 3);
         f.log.trim_memory();
-        assert_eq!(f.log.offset_for_timestamp(NOW).expect("look-up").map(|found| found.offset), Some(0));
+        assert_eq!(
+            f.log.offset_for_timestamp(NOW, OnCold::Wait).expect("look-up").map(|found| found.offset),
+            Some(0)
+        );
         assert_eq!(f.log.set_high_watermark(3), 3);
-        disk.open();
+        disk.gate.open();
         assert_eq!(appended.join().expect("thread").base_offset, 3);
     });
     assert_eq!(offsets_of(&f.read_all(0)), [(0, 0), (1, 1), (2, 2), (3, 3)]);
@@ -49,14 +52,14 @@ fn who_changes_a_log_waits_for_the_append_that_is_under_way() {
         ("close", |log| log.close(NOW).expect("close")),
     ];
     for (what, change) in changes {
-        let disk = GateDisk::new();
+        let disk = GateDisk::new(|_, _| true);
         let f = Fixture::with_disk(LogConfig::default(), disk.clone());
         f.append(&record(100));
-        disk.close();
+        disk.gate.close();
         let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let appended = scope.spawn(|| append_unlocked(&f.log, 200));
-            disk.until_somebody_waits();
+            disk.gate.until_somebody_waits();
             let (log, is_done) = (&f.log, &is_done);
             let changed = scope.spawn(move || {
                 change(log);
@@ -67,7 +70,7 @@ fn who_changes_a_log_waits_for_the_append_that_is_under_way() {
                 std::thread::yield_now();
                 assert!(!is_done.load(Ordering::SeqCst), "{what}");
             }
-            disk.open();
+            disk.gate.open();
             assert_eq!(appended.join().expect("thread").base_offset, 1, "{what}");
             changed.join().expect("thread");
         });

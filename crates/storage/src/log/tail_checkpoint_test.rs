@@ -224,7 +224,8 @@ impl Recovered {
             assert_eq!(one(tail), one(full));
         }
         for timestamp in (NOW - 100..NOW + 400).step_by(97) {
-            let found = |log: &PartitionLog| format!("{:?}", log.offset_for_timestamp(timestamp));
+            let found =
+                |log: &PartitionLog| format!("{:?}", log.offset_for_timestamp(timestamp, OnCold::Wait));
             assert_eq!(found(tail), found(full));
         }
     }

@@ -95,7 +95,7 @@ fn a_segment_that_is_closed_after_its_records_were_flushed_keeps_its_indexes() {
     disk.power_failure_keeping_what_is_durable();
     (options.clean, options.recovery_point) = (false, 6);
     let log = open(&options);
-    assert_eq!(log.offset_for_timestamp(NOW).expect("look up").map(|f| f.offset), Some(0));
+    assert_eq!(log.offset_for_timestamp(NOW, OnCold::Wait).expect("look up").map(|f| f.offset), Some(0));
     assert_eq!(log.log_end_offset(), 6);
     let index = std::fs::metadata(temp.path().join("t-0/00000000000000000000.index")).expect("stat");
     assert_eq!(index.len(), 4 * 8);

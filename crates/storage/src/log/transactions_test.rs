@@ -57,9 +57,11 @@ fn read_committed_sees_what_is_decided() {
     f.log.set_high_watermark(f.log.log_end_offset());
     let stable = f.log.last_stable_offset();
     assert_eq!(stable, 120);
+    let options =
+        |offset| ReadOptions { offset, max_bytes: 300, min_one_message: true, on_cold: OnCold::Wait };
     let mut offset = 0;
     while offset < stable {
-        let data = f.log.read_committed(offset, 300, true).expect("read");
+        let data = f.log.read_committed(options(offset)).expect("read");
         let offsets = offsets_of(&bytes_of(&data));
         let last = offsets.last().expect("some").1;
         assert!(last < stable);
@@ -73,7 +75,7 @@ fn read_committed_sees_what_is_decided() {
         }
         offset = last + 1;
     }
-    let data = f.log.read_committed(stable, 300, true).expect("read");
+    let data = f.log.read_committed(options(stable)).expect("read");
     assert!(data.pieces.is_empty() && data.aborted_transactions.is_empty());
 }
 

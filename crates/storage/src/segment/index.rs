@@ -227,7 +227,7 @@ impl<E: IndexEntry> Index<E> {
             return Ok(Some(entry));
         }
         let file = self.open(env)?;
-        read_entry(&file, at)
+        read_entry(env, &file, at)
     }
 
     /// Gives back what only makes look-ups faster.
@@ -247,7 +247,7 @@ impl<E: IndexEntry> Index<E> {
         let mut before = (-1, i64::MIN);
         let mut at = 0;
         while at < self.written {
-            let block: Vec<E> = read_block(&file, at, (self.written - at).min(SANITY_BLOCK_ENTRIES))?;
+            let block: Vec<E> = read_block(env, &file, at, (self.written - at).min(SANITY_BLOCK_ENTRIES))?;
             if block.is_empty() {
                 return Ok(false);
             }
@@ -297,18 +297,18 @@ impl<E: IndexEntry> Index<E> {
         });
         let (mut low, mut high) = (next.map_or(0, |(at, _)| at), self.written);
         let near = low.saturating_add(BLOCK_ENTRIES).min(high);
-        if next.is_some() && read_entry::<E>(&file, near - 1)?.is_some_and(|entry| !before(&entry)) {
+        if next.is_some() && read_entry::<E>(env, &file, near - 1)?.is_some_and(|entry| !before(&entry)) {
             high = near;
         }
         while high - low > BLOCK_ENTRIES {
             let middle = low + (high - low) / 2;
-            match read_entry::<E>(&file, middle)? {
+            match read_entry::<E>(env, &file, middle)? {
                 Some(entry) if before(&entry) => low = middle,
                 _ => high = middle,
             }
         }
         // A whole block, so that those who read on find much of their way in it.
-        let block: Vec<E> = read_block(&file, low, BLOCK_ENTRIES.min(self.written - low))?;
+        let block: Vec<E> = read_block(env, &file, low, BLOCK_ENTRIES.min(self.written - low))?;
         let found = last_before(low, &block, before);
         self.block = Some(Box::new((low, block)));
         Ok(found)
@@ -333,16 +333,21 @@ fn holds(file: &File, bytes: &[u8], position: u64) -> io::Result<bool> {
     Ok(filled == bytes.len() && there == bytes)
 }
 
-fn read_entry<E: IndexEntry>(file: &File, at: u32) -> io::Result<Option<E>> {
+fn read_entry<E: IndexEntry>(env: SegmentEnv<'_>, file: &Arc<File>, at: u32) -> io::Result<Option<E>> {
     let mut bytes = [0; ENTRY_MAX];
     let Some(wanted) = bytes.get_mut(..E::SIZE) else { return Ok(None) };
-    let filled = read_up_to(file, wanted, u64::from(at) * E::SIZE as u64)?;
+    let filled = env.read_up_to(file, wanted, u64::from(at) * E::SIZE as u64)?;
     Ok(if filled == E::SIZE { E::decode(wanted) } else { None })
 }
 
-fn read_block<E: IndexEntry>(file: &File, at: u32, count: u32) -> io::Result<Vec<E>> {
+fn read_block<E: IndexEntry>(
+    env: SegmentEnv<'_>,
+    file: &Arc<File>,
+    at: u32,
+    count: u32,
+) -> io::Result<Vec<E>> {
     let mut bytes = vec![0; count as usize * E::SIZE];
-    let filled = read_up_to(file, &mut bytes, u64::from(at) * E::SIZE as u64)?;
+    let filled = env.read_up_to(file, &mut bytes, u64::from(at) * E::SIZE as u64)?;
     bytes.truncate(filled);
     Ok(bytes.chunks_exact(E::SIZE).filter_map(E::decode).collect())
 }
@@ -350,12 +355,18 @@ fn read_block<E: IndexEntry>(file: &File, at: u32, count: u32) -> io::Result<Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cold::OnCold;
     use crate::file_cache::FileCache;
     use crate::fs::RealDisk;
 
     fn with_env(test: impl FnOnce(SegmentEnv<'_>)) {
         let dir = tempfile::tempdir().expect("temp dir");
-        test(SegmentEnv { dir: dir.path(), files: &FileCache::new(10), disk: &RealDisk });
+        test(SegmentEnv {
+            dir: dir.path(),
+            files: &FileCache::new(10),
+            disk: &RealDisk,
+            on_cold: OnCold::Wait,
+        });
     }
 
     fn entry(i: u32) -> OffsetEntry {

@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::cold::{ColdPlace, OnCold};
 use crate::file_cache::{FileCache, FileSlot};
-use crate::fs::Disk;
+use crate::fs::{self, Disk};
 use crate::names::offset_file;
 
 /// Where a segment's files are and what they are opened and written with.
@@ -18,6 +19,48 @@ pub struct SegmentEnv<'a> {
     pub files: &'a Arc<FileCache>,
     /// What writes.
     pub disk: &'a dyn Disk,
+    /// What is done where a file must be opened or read from the disk.
+    pub on_cold: OnCold,
+}
+
+impl SegmentEnv<'_> {
+    /// The same, in which everything waits for the disk.
+    pub fn waiting(self) -> Self {
+        Self { on_cold: OnCold::Wait, ..self }
+    }
+
+    /// Fills as much of `buf` from `position` as the file holds; the number of bytes read.
+    pub fn read_up_to(self, file: &Arc<File>, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        if self.on_cold == OnCold::Wait {
+            return fs::read_up_to(file, buf, position);
+        }
+        let mut filled = 0;
+        while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let (at, len) = (position + filled as u64, rest.len());
+            match self.disk.read_resident(file, rest, at)? {
+                Some(0) => break,
+                Some(n) => filled += n,
+                None => {
+                    let place = ColdPlace::Pages { file: file.clone(), position: at, len };
+                    return Err(io::Error::other(place));
+                }
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Opens a file; one that is missing is made if `create` says so.
+    fn open(self, path: &Path, create: bool) -> io::Result<File> {
+        if self.on_cold == OnCold::Wait {
+            return self.disk.open(path, create);
+        }
+        match self.disk.open_resident(path) {
+            Ok(Some(file)) => Ok(file),
+            Ok(None) => Err(io::Error::other(ColdPlace::Name(path.to_path_buf()))),
+            Err(e) if create && e.kind() == io::ErrorKind::NotFound => self.disk.open(path, create),
+            Err(e) => Err(e),
+        }
+    }
 }
 
 /// One file of a segment, open or not.
@@ -30,12 +73,12 @@ impl LazyFile {
     /// The open file with this suffix of the segment at `base_offset`. It must exist: an empty one in the place
     /// of records that somebody removed would hide the loss.
     pub fn get(&mut self, env: SegmentEnv<'_>, base_offset: i64, suffix: &str) -> io::Result<Arc<File>> {
-        self.open(env, || env.disk.open(&path(env, base_offset, suffix), false))
+        self.open(env, || env.open(&path(env, base_offset, suffix), false))
     }
 
     /// Like [`Self::get`], but creates the file when it is missing.
     pub fn create(&mut self, env: SegmentEnv<'_>, base_offset: i64, suffix: &str) -> io::Result<Arc<File>> {
-        self.open(env, || env.disk.open(&path(env, base_offset, suffix), true))
+        self.open(env, || env.open(&path(env, base_offset, suffix), true))
     }
 
     fn open(&mut self, env: SegmentEnv<'_>, open: impl Fn() -> io::Result<File>) -> io::Result<Arc<File>> {

@@ -8,7 +8,7 @@ use super::Segment;
 use super::lazy_file::SegmentEnv;
 use super::read::TimestampOffset;
 use super::recover::{Recovered, RecoverySink, ScanFrom};
-use super::scanner::{LOOKUP_BUFFER, ScanError, ScannedBatch, Scanner};
+use super::scanner::{ScanError, ScannedBatch, Scanner};
 
 /// What a segment was when it ended at [`SegmentMark::position`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Segment {
     ) -> Result<Option<ScannedBatch>, ScanError> {
         let start = self.offsets.find_last(env, |e| e.position < end)?.map_or(0, |(_, e)| e.position);
         let file = self.log_file(env)?;
-        let mut scanner = Scanner::new(&file, start, end, LOOKUP_BUFFER);
+        let mut scanner = Scanner::lookup(env, &file, start, end);
         let mut last = None;
         while let Some(batch) = scanner.next_batch()? {
             last = Some(batch);

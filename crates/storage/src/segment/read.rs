@@ -7,7 +7,7 @@ use ottla_protocol::records::{NO_PARTITION_LEADER_EPOCH, NO_TIMESTAMP, RecordBat
 use super::Segment;
 use super::index::OffsetEntry;
 use super::lazy_file::SegmentEnv;
-use super::scanner::{LOOKUP_BUFFER, SCAN_BUFFER, ScanError, ScannedBatch, Scanner};
+use super::scanner::{SCAN_BUFFER, ScanError, ScannedBatch, Scanner};
 
 use crate::config::LogConfig;
 
@@ -74,7 +74,7 @@ impl Segment {
                 tracing::warn!("The index of {} does not fit its batches; rebuilding it", path.display());
                 // The interval only sets how sparse the index is; the usual one will do.
                 let interval = LogConfig::default().index_interval_bytes;
-                self.rebuild_indexes(env, interval).map_err(|e| e.into_io(&path))?;
+                self.rebuild_indexes(env.waiting(), interval).map_err(|e| e.into_io(&path))?;
                 let start = self.index_entry(env, offset)?;
                 self.search_from(env, offset, start).map_err(|e| e.into_io(&path))
             }
@@ -103,7 +103,7 @@ impl Segment {
     ) -> Result<Option<OffsetPosition>, ScanError> {
         let file = self.log_file(env)?;
         let position = start.map_or(0, |entry| entry.position);
-        let mut scanner = Scanner::new(&file, position, self.size, LOOKUP_BUFFER);
+        let mut scanner = Scanner::lookup(env, &file, position, self.size);
         let mut is_first = true;
         while let Some(batch) = scanner.next_batch()? {
             let last_offset = batch.header.last_offset();
@@ -178,7 +178,7 @@ impl Segment {
     pub fn first_timestamp(&mut self, env: SegmentEnv<'_>) -> io::Result<Option<i64>> {
         if self.first_timestamp.is_none() && self.size > 0 {
             let file = self.log_file(env)?;
-            let first = Scanner::new(&file, 0, self.size, LOOKUP_BUFFER).next_batch();
+            let first = Scanner::lookup(env, &file, 0, self.size).next_batch();
             let first = first.map_err(|e| e.into_io(&self.log_path(env)))?;
             self.first_timestamp = first.map(|b| b.header.max_timestamp());
         }
@@ -193,7 +193,7 @@ impl Segment {
         let start = self.offsets.last(env)?.map_or(0, |e| e.position);
         let file = self.log_file(env)?;
         let mut next_offset = self.base_offset;
-        let mut scanner = Scanner::new(&file, start, self.size, LOOKUP_BUFFER);
+        let mut scanner = Scanner::lookup(env, &file, start, self.size);
         while let Some(batch) = scanner.next_batch()? {
             next_offset = batch.header.next_offset();
         }
@@ -226,7 +226,7 @@ impl Segment {
         let start = self.index_position(env, offset)?;
         let file = self.log_file(env)?;
         let path = self.log_path(env);
-        let mut scanner = Scanner::new(&file, start, self.size, LOOKUP_BUFFER);
+        let mut scanner = Scanner::lookup(env, &file, start, self.size);
         while let Some(batch) = scanner.next_batch().map_err(|e| e.into_io(&path))? {
             if batch.header.max_timestamp() < timestamp {
                 continue;
@@ -248,7 +248,7 @@ impl Segment {
         let start = self.index_position(env, max.offset)?;
         let file = self.log_file(env)?;
         let path = self.log_path(env);
-        let mut scanner = Scanner::new(&file, start, self.size, LOOKUP_BUFFER);
+        let mut scanner = Scanner::lookup(env, &file, start, self.size);
         while let Some(batch) = scanner.next_batch().map_err(|e| e.into_io(&path))? {
             if batch.header.max_timestamp() == max.timestamp {
                 return find_record(&scanner, &batch, |t, _| t == max.timestamp);

@@ -54,6 +54,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
+    use crate::cold::OnCold;
     use crate::config::LogConfig;
     use crate::file_cache::FileCache;
     use crate::fs::RealDisk;
@@ -77,7 +78,12 @@ mod tests {
     #[test]
     fn a_growing_segment_is_ahead_of_the_writer_and_gives_the_rest_back() {
         let dir = tempfile::tempdir().expect("temp dir");
-        let env = SegmentEnv { dir: dir.path(), files: &FileCache::new(10), disk: &RealDisk };
+        let env = SegmentEnv {
+            dir: dir.path(),
+            files: &FileCache::new(10),
+            disk: &RealDisk,
+            on_cold: OnCold::Wait,
+        };
         let config = LogConfig { segment_bytes: 6 << 20, ..Default::default() };
         let mut segment = Segment::create(env, 0, &config, 0).expect("create");
         append(&mut segment, env, &config, 4);

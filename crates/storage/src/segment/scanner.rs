@@ -3,14 +3,16 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use crc_fast::{CrcAlgorithm, Digest};
 use ottla_protocol::records::{BATCH_HEADER_SIZE, BatchHeader, RecordsError};
 
+use super::lazy_file::SegmentEnv;
 use crate::fs::read_up_to;
 
 /// Bytes read at a time while looking for one batch.
-pub const LOOKUP_BUFFER: usize = 4 * 1024;
+const LOOKUP_BUFFER: usize = 4 * 1024;
 /// Bytes read at a time while reading a segment from end to end.
 pub const SCAN_BUFFER: usize = 1024 * 1024;
 /// What the CRC covers starts here.
@@ -73,9 +75,25 @@ impl ScannedBatch {
     }
 }
 
+/// What is walked over.
+enum Source<'f> {
+    File(&'f File),
+    /// A file that is read as the environment says.
+    Segment(SegmentEnv<'f>, &'f Arc<File>),
+}
+
+impl Source<'_> {
+    fn read_up_to(&self, target: &mut [u8], at: u32) -> io::Result<usize> {
+        match self {
+            Source::File(file) => read_up_to(file, target, u64::from(at)),
+            Source::Segment(env, file) => env.read_up_to(file, target, u64::from(at)),
+        }
+    }
+}
+
 /// A walk over the batches between two positions of a file. It stops cleanly before a batch that is not whole.
 pub struct Scanner<'f> {
-    file: &'f File,
+    source: Source<'f>,
     buffer: Vec<u8>,
     buffered_at: u32,
     buffered: usize,
@@ -87,8 +105,17 @@ pub struct Scanner<'f> {
 impl<'f> Scanner<'f> {
     /// A walk from `position` to `end`, which reads `buffer_size` bytes at a time.
     pub fn new(file: &'f File, position: u32, end: u32, buffer_size: usize) -> Self {
+        Self::over(Source::File(file), position, end, buffer_size)
+    }
+
+    /// A walk to find one batch, which waits for the disk only if `env` says so.
+    pub fn lookup(env: SegmentEnv<'f>, file: &'f Arc<File>, position: u32, end: u32) -> Self {
+        Self::over(Source::Segment(env, file), position, end, LOOKUP_BUFFER)
+    }
+
+    fn over(source: Source<'f>, position: u32, end: u32, buffer_size: usize) -> Self {
         let buffer_size = buffer_size.min(end.saturating_sub(position) as usize).max(BATCH_HEADER_SIZE);
-        Self { file, buffer: Vec::new(), buffered_at: 0, buffered: 0, buffer_size, position, end }
+        Self { source, buffer: Vec::new(), buffered_at: 0, buffered: 0, buffer_size, position, end }
     }
 
     /// Where the next batch starts.
@@ -171,7 +198,7 @@ impl<'f> Scanner<'f> {
     /// All bytes of a batch.
     pub fn read_batch(&self, batch: &ScannedBatch) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; batch.header.size()];
-        let filled = read_up_to(self.file, &mut bytes, u64::from(batch.position))?;
+        let filled = self.source.read_up_to(&mut bytes, batch.position)?;
         bytes.truncate(filled);
         Ok(bytes)
     }
@@ -183,10 +210,10 @@ impl<'f> Scanner<'f> {
             Some(from) if from + len <= self.buffered => from,
             _ => {
                 self.buffer.resize(self.buffer_size.max(len), 0);
-                self.buffered_at = at;
+                (self.buffered_at, self.buffered) = (at, 0);
                 let want = (self.end.saturating_sub(at) as usize).min(self.buffer.len());
-                self.buffered =
-                    read_up_to(self.file, self.buffer.get_mut(..want).unwrap_or_default(), u64::from(at))?;
+                let target = self.buffer.get_mut(..want).unwrap_or_default();
+                self.buffered = self.source.read_up_to(target, at)?;
                 0
             }
         };

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::lazy_file::{LazyFile, SegmentEnv};
-use crate::fs::{read_up_to, write_all_at};
+use crate::fs::write_all_at;
 use crate::names::TXN_INDEX_SUFFIX;
 
 const ENTRY_SIZE: usize = 34;
@@ -113,7 +113,7 @@ impl TxnIndex {
         let end = u64::from(self.entries) * ENTRY_SIZE as u64;
         let mut position = 0;
         while position < end {
-            let filled = read_up_to(&file, &mut block, position)?;
+            let filled = env.read_up_to(&file, &mut block, position)?;
             if filled < ENTRY_SIZE {
                 break;
             }
@@ -209,6 +209,7 @@ impl TxnIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cold::OnCold;
     use crate::file_cache::FileCache;
     use crate::fs::RealDisk;
 
@@ -219,7 +220,12 @@ mod tests {
     #[test]
     fn collects_what_overlaps() {
         let dir = tempfile::tempdir().expect("temp dir");
-        let env = SegmentEnv { dir: dir.path(), files: &FileCache::new(10), disk: &RealDisk };
+        let env = SegmentEnv {
+            dir: dir.path(),
+            files: &FileCache::new(10),
+            disk: &RealDisk,
+            on_cold: OnCold::Wait,
+        };
         let mut index = TxnIndex::new(0, 0);
         let txns = [txn(0, 10, 11), txn(5, 15, 13), txn(18, 35, 25), txn(32, 50, 40)];
         for t in &txns {

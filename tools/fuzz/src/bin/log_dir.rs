@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use ottla_fuzz::scratch;
 use ottla_protocol::TopicPartition;
 use ottla_protocol::records::{BatchBuilder, BatchOptions, crc32c};
-use ottla_storage::{AppendOptions, LogConfig, OpenOptions, PartitionLog, Piece};
+use ottla_storage::{AppendOptions, LogConfig, OnCold, OpenOptions, PartitionLog, Piece};
 
 /// By the first byte of a file's header: its name. Offsets are small, so that files meet.
 const SUFFIXES: [&str; 9] = [
@@ -108,7 +108,7 @@ fn use_log(log: &PartitionLog) -> Result<(), ()> {
         let _ = log.epoch_for_offset(offset);
     }
     for timestamp in [-3, -2, -1, 0, NOW_MS, i64::MAX] {
-        log.offset_for_timestamp(timestamp).map_err(drop)?;
+        log.offset_for_timestamp(timestamp, OnCold::Wait).map_err(drop)?;
     }
     let _ = log.aborted_transactions(start, end).map_err(drop)?;
     let _ = log.active_producers();

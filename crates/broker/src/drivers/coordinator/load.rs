@@ -4,6 +4,8 @@ use bytes::Bytes;
 use ottla_coordinator::CoordinatorShard;
 use ottla_protocol::records::{BatchIter, EndTransactionMarker, RecordBatch};
 
+use ottla_storage::{OnCold, ReadOptions};
+
 use crate::partitions::{Partition, ReadBound};
 
 /// Bytes per read.
@@ -19,9 +21,11 @@ pub fn load<S: CoordinatorShard>(mut shard: S, partition: &Partition) -> Result<
     shard.on_high_watermark(partition.high_watermark());
     let mut offset = partition.log_start_offset();
     loop {
+        let options =
+            ReadOptions { offset, max_bytes: CHUNK_BYTES, min_one_message: true, on_cold: OnCold::Wait };
         let read = partition
-            .read(offset, CHUNK_BYTES, true, ReadBound::LogEnd)
-            .map_err(|refused| format!("reading offset {offset}: {}", refused.error))?;
+            .read(options, ReadBound::LogEnd)
+            .map_err(|unread| format!("reading offset {offset}: {unread}"))?;
         if read.size == 0 {
             return Ok(shard);
         }

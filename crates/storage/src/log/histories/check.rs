@@ -3,6 +3,7 @@
 use super::history::History;
 use super::model::{Kind, ProducerBatch};
 use super::steps::placed;
+use crate::cold::OnCold;
 use crate::test_support::{bytes_of, read_all};
 
 impl History {
@@ -120,7 +121,7 @@ impl History {
         let first = self.log.first_segment_base_offset();
         for batch in self.model.served() {
             let timestamp = batch.timestamp;
-            let found = self.log.offset_for_timestamp(timestamp).expect("look up");
+            let found = self.log.offset_for_timestamp(timestamp, OnCold::Wait).expect("look up");
             let found = found.map(|f| (f.timestamp, f.offset));
             // As in Kafka, the answer is of the first segment that reaches the timestamp, even if the record that
             // does lies before the log's start.

@@ -1,0 +1,46 @@
+//! Looks at logs that find something cold.
+//!
+//! A serving thread does not wait for the disk, neither to send records (`ottla_net` reads ranges of files elsewhere) nor to
+//! find them. A look for a place in a log says what is not in memory; the blocking pool brings it there, while the
+//! thread serves others and nobody holds the log's lock; then the look begins anew.
+
+use ottla_storage::{Cold, OnCold, StorageError, StorageResult};
+
+/// So many times something may be cold again. Then memory is so short that it does not stay, and the look waits where it is.
+const ROUNDS_MAX: usize = 1_000;
+
+/// What `look` finds once it finds it all in memory. `cold` is what it has missed until now; it misses nothing where it
+/// may wait.
+pub async fn look_again<T>(mut cold: Vec<Cold>, mut look: impl FnMut(OnCold) -> Result<T, Vec<Cold>>) -> T {
+    let mut rounds = 0;
+    loop {
+        let warmed = tokio::task::spawn_blocking(move || cold.iter().try_for_each(Cold::warm)).await;
+        rounds += 1;
+        // What can't be read tells why to those who wait for it.
+        let is_hopeless = rounds == ROUNDS_MAX || !matches!(warmed, Ok(Ok(())));
+        match look(if is_hopeless { OnCold::Wait } else { OnCold::Tell }) {
+            Ok(found) => return found,
+            Err(missed) => cold = missed,
+        }
+    }
+}
+
+/// The same for a look at one log that has not looked yet.
+pub async fn look<T>(mut look: impl FnMut(OnCold) -> Result<T, Cold>) -> T {
+    match look(OnCold::Tell) {
+        Ok(found) => found,
+        Err(cold) => look_again(vec![cold], |on_cold| look(on_cold).map_err(|cold| vec![cold])).await,
+    }
+}
+
+/// The same for a look that may fail otherwise.
+///
+/// # Errors
+/// Those of the look, but for [`StorageError::Cold`].
+pub async fn look_up<T>(mut look_up: impl FnMut(OnCold) -> StorageResult<T>) -> StorageResult<T> {
+    look(|on_cold| match look_up(on_cold) {
+        Err(StorageError::Cold(cold)) => Err(cold),
+        outcome => Ok(outcome),
+    })
+    .await
+}
