@@ -49,6 +49,17 @@ pub enum StorageError {
     },
 }
 
+impl TryFrom<StorageError> for Cold {
+    type Error = StorageError;
+
+    fn try_from(error: StorageError) -> Result<Self, StorageError> {
+        match error {
+            StorageError::Cold(cold) => Ok(cold),
+            other => Err(other),
+        }
+    }
+}
+
 impl StorageError {
     /// The error code that a client or another broker is answered.
     pub fn code(&self) -> ErrorCode {

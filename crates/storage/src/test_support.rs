@@ -226,6 +226,10 @@ impl Disk for FailingDisk {
         RealDisk.open(path, create)
     }
 
+    fn open_resident(&self, path: &Path) -> io::Result<Option<File>> {
+        self.open(path, false).map(Some)
+    }
+
     fn write_vectored_at(&self, file: &File, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
         let wanted: usize = parts.iter().map(|part| part.len()).sum();
         if wanted > 0 && wanted == self.no_memory_for.load(Ordering::Relaxed) {

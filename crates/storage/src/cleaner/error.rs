@@ -2,6 +2,7 @@
 
 use ottla_protocol::records::RecordsError;
 
+use crate::cold::Cold;
 use crate::error::StorageError;
 
 /// Why a cleaning ended early. The log is whole in any case: what was swapped in is part of it, all else is as before.
@@ -29,6 +30,17 @@ pub enum CleanError {
     /// The storage failed, or the log is closed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl TryFrom<CleanError> for Cold {
+    type Error = CleanError;
+
+    fn try_from(error: CleanError) -> Result<Self, CleanError> {
+        match error {
+            CleanError::Storage(StorageError::Cold(cold)) => Ok(cold),
+            other => Err(other),
+        }
+    }
 }
 
 impl CleanError {

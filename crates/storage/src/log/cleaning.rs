@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::{LogState, PartitionLog};
 use crate::cleaner::{CleanError, LastRecord, LogBounds, SegmentSize};
+use crate::cold::OnCold;
 use crate::config::LogConfig;
 use crate::error::{StorageError, StorageResult};
 use crate::segment::Segment;
@@ -127,6 +128,10 @@ impl PartitionLog {
 
     /// What there is to clean, at `now_ms`.
     pub(crate) fn cleaning_view(&self, now_ms: i64) -> StorageResult<CleaningView> {
+        Self::look(OnCold::Wait, |on_cold| self.look_what_to_clean(now_ms, on_cold))
+    }
+
+    fn look_what_to_clean(&self, now_ms: i64, on_cold: OnCold) -> StorageResult<CleaningView> {
         let mut state = self.open_state()?;
         let config = state.config.clone();
         let mut bounds = LogBounds {
@@ -141,7 +146,7 @@ impl PartitionLog {
         let mut overdue_ms = 0;
         let dir = state.dir.clone();
         let mut look = || {
-            let env = self.env(&dir);
+            let env = self.env_with(&dir, on_cold);
             let dirty = dirty_segments(&mut state, first_dirty_offset);
             if config.min_compaction_lag_ms > 0 {
                 let young = now_ms.saturating_sub(config.min_compaction_lag_ms);
@@ -199,9 +204,19 @@ impl PartitionLog {
         base_offset: i64,
         offset: i64,
     ) -> Result<SourceSegment, CleanError> {
+        Self::look(OnCold::Wait, |on_cold| self.find_source(truncations, base_offset, offset, on_cold))
+    }
+
+    fn find_source(
+        &self,
+        truncations: u64,
+        base_offset: i64,
+        offset: i64,
+        on_cold: OnCold,
+    ) -> Result<SourceSegment, CleanError> {
         let mut state = self.open_for_cleaning(truncations)?;
         let dir = state.dir.clone();
-        let env = self.env(&dir);
+        let env = self.env_with(&dir, on_cold);
         // Retention has taken it meanwhile, or replaced it.
         let at = state.segments.binary_search_by_key(&base_offset, |s| s.base_offset);
         let segment = at.ok().and_then(|at| state.segments.get_mut(at)).ok_or(CleanError::Aborted)?;

@@ -138,3 +138,39 @@ fn an_index_that_does_not_fit_is_rebuilt_by_who_does_not_wait() {
     assert!(!rebuilt.is_empty() && !broken.starts_with(&rebuilt));
     assert!(log.f.log_dir.is_online());
 }
+
+#[test]
+fn who_waits_for_the_disk_does_not_hold_the_log() {
+    type Look = fn(&PartitionLog) -> String;
+    let looks: [(&str, Look); 6] = [
+        ("read", |log| format!("{:?}", log.read(900, 1, true, 1000).expect("read").first_offset)),
+        ("read_committed", |log| {
+            let data = log.read_committed(options(900, 3000, OnCold::Wait)).expect("read");
+            format!("{:?}", (data.size, data.aborted_transactions))
+        }),
+        ("timestamps", |log| {
+            format!("{:?}", log.offset_for_timestamp(NOW + 3000, OnCold::Wait).expect("look up"))
+        }),
+        ("aborted", |log| format!("{:?}", log.aborted_transactions(10, 3000).expect("look up"))),
+        ("to clean", |log| format!("{:?}", log.cleaning_view(NOW + 1_000_000).expect("look").overdue_ms)),
+        ("retention", |log| format!("{:?}", log.delete_old_segments(NOW + 5000).expect("delete"))),
+    ];
+    for (what, look) in looks {
+        // Each finds a log of which nothing is known yet.
+        let log = ColdLog::new();
+        let config =
+            LogConfig { retention_ms: 2000, max_compaction_lag_ms: 1, ..(*log.f.log.config()).clone() };
+        log.f.log.update_config(config);
+        log.evict();
+        log.disk.gate.close();
+        let found = std::thread::scope(|scope| {
+            let looking = scope.spawn(|| look(&log.f.log));
+            log.disk.gate.until_somebody_waits();
+            log.f.append(&record(10));
+            log.disk.gate.open();
+            looking.join().expect("thread")
+        });
+        let again = if what == "retention" { "1".to_owned() } else { look(&log.f.log) };
+        assert_eq!(found, again, "{what}");
+    }
+}

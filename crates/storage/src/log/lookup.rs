@@ -60,11 +60,11 @@ impl PartitionLog {
             }
             special_timestamp::MAX_TIMESTAMP => {
                 drop(state);
-                self.find_max_timestamp(on_cold)
+                Self::look(on_cold, |on_cold| self.find_max_timestamp(on_cold))
             }
             _ => {
                 drop(state);
-                self.find_timestamp(timestamp, on_cold)
+                Self::look(on_cold, |on_cold| self.find_timestamp(timestamp, on_cold))
             }
         }
     }

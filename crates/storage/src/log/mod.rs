@@ -7,6 +7,7 @@
 //! | `append`, `append_given`, `write` | as leader; as follower, and as leader of the metadata quorum |
 //! | `appended` | counts of it, for metrics |
 //! | `read` | a range for a fetch |
+//! | `look` | how looks wait for the disk |
 //! | `roll`, `flush` | closing segments, making them durable |
 //! | `lookup` | by timestamp, by leader epoch |
 //! | `offsets` | high watermark, log start offset, last stable offset |
@@ -28,6 +29,7 @@ mod flush;
 mod hand_over;
 mod leftovers;
 mod listing;
+mod look;
 mod lookup;
 mod offsets;
 mod open;

@@ -67,6 +67,17 @@ impl From<StorageError> for ReadError {
     }
 }
 
+impl TryFrom<ReadError> for Cold {
+    type Error = ReadError;
+
+    fn try_from(error: ReadError) -> Result<Self, ReadError> {
+        match error {
+            ReadError::Cold(cold) => Ok(cold),
+            other => Err(other),
+        }
+    }
+}
+
 impl ReadError {
     /// The code to answer.
     pub fn code(&self) -> ErrorCode {
@@ -130,22 +141,28 @@ impl PartitionLog {
     /// # Errors
     /// [`ReadError::Cold`] where it would have to.
     pub fn read_with(&self, options: ReadOptions, upper_bound_offset: i64) -> Result<ReadData, ReadError> {
-        let mut state = self.open_state()?;
-        self.read_locked(&mut state, options, upper_bound_offset).map(|(data, _)| data)
+        Self::look(options.on_cold, |on_cold| {
+            let mut state = self.open_state()?;
+            let options = ReadOptions { on_cold, ..options };
+            self.read_locked(&mut state, options, upper_bound_offset).map(|(data, _)| data)
+        })
     }
 
     /// Like [`PartitionLog::read_with`] up to the last stable offset, with the transactions that a `read_committed`
     /// consumer must skip.
     pub fn read_committed(&self, options: ReadOptions) -> Result<ReadData, ReadError> {
-        let mut state = self.open_state()?;
-        let (mut data, found) = self.read_locked(&mut state, options, self.last_stable_offset())?;
-        if let Some(found) = found
-            && data.size > 0
-        {
-            let aborted = self.aborted_in(&mut state, options, &found);
-            data.aborted_transactions = aborted.map_err(|e| self.fail("reading from", e))?;
-        }
-        Ok(data)
+        Self::look(options.on_cold, |on_cold| {
+            let mut state = self.open_state()?;
+            let options = ReadOptions { on_cold, ..options };
+            let (mut data, found) = self.read_locked(&mut state, options, self.last_stable_offset())?;
+            if let Some(found) = found
+                && data.size > 0
+            {
+                let aborted = self.aborted_in(&mut state, options, &found);
+                data.aborted_transactions = aborted.map_err(|e| self.fail("reading from", e))?;
+            }
+            Ok(data)
+        })
     }
 
     pub(super) fn read_locked(
@@ -310,19 +327,21 @@ impl PartitionLog {
         Ok(aborted)
     }
 
-    /// All aborted transactions that overlap `from..upper_bound`.
+    /// All aborted transactions that overlap `from..upper_bound`. Blocks.
     pub fn aborted_transactions(&self, from: i64, upper_bound: i64) -> Result<Vec<AbortedTxn>, StorageError> {
-        let mut state = self.open_state()?;
-        let dir = state.dir.clone();
-        let env = self.env(&dir);
-        let start = state.floor_segment(from).unwrap_or(0);
-        let mut aborted = Vec::new();
-        for segment in state.segments.iter_mut().skip(start) {
-            let done = segment.txns.collect(env, from, upper_bound, &mut aborted);
-            if done.map_err(|e| self.fail("reading from", e))? {
-                break;
+        Self::look(OnCold::Wait, |on_cold| {
+            let mut state = self.open_state()?;
+            let dir = state.dir.clone();
+            let env = self.env_with(&dir, on_cold);
+            let start = state.floor_segment(from).unwrap_or(0);
+            let mut aborted = Vec::new();
+            for segment in state.segments.iter_mut().skip(start) {
+                let done = segment.txns.collect(env, from, upper_bound, &mut aborted);
+                if done.map_err(|e| self.fail("reading from", e))? {
+                    break;
+                }
             }
-        }
-        Ok(aborted)
+            Ok(aborted)
+        })
     }
 }

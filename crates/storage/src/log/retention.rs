@@ -4,10 +4,10 @@
 use std::io;
 
 use super::{LogState, PartitionLog, ReadError};
+use crate::cold::OnCold;
 use crate::config::LogConfig;
 use crate::error::StorageResult;
 use crate::segment::Segment;
-use crate::segment::lazy_file::SegmentEnv;
 
 impl PartitionLog {
     /// Moves the log's start to `offset`, as DeleteRecords asks (-1: the high watermark); where it is then.
@@ -44,22 +44,24 @@ impl PartitionLog {
     /// Removes the segments that `retention.ms`, `retention.bytes` and the log's start leave no reason to keep;
     /// how many. Nothing at or above the high watermark is removed.
     pub fn delete_old_segments(&self, now_ms: i64) -> StorageResult<usize> {
-        let mut state = self.open_state_to_change()?;
-        let config = state.config.clone();
-        let mut deleted = self.delete_before_log_start(&mut state, now_ms)?;
-        if config.delete {
-            deleted += self.delete_by_size(&mut state, &config, now_ms)?;
-            deleted += self.delete_by_time(&mut state, &config, now_ms)?;
-        }
+        let mut deleted = 0;
+        Self::look(OnCold::Wait, |on_cold| {
+            let mut state = self.open_state_to_change()?;
+            let config = state.config.clone();
+            deleted += self.delete_before_log_start(&mut state, now_ms)?;
+            if config.delete {
+                deleted += self.delete_by_size(&mut state, &config, now_ms)?;
+                deleted += self.delete_by_time(&mut state, &config, now_ms, on_cold)?;
+            }
+            Ok(())
+        })?;
         Ok(deleted)
     }
 
     fn delete_before_log_start(&self, state: &mut LogState, now_ms: i64) -> StorageResult<usize> {
         let start = self.log_start_offset();
         let why = format!("log start offset {start}");
-        self.delete_while(state, now_ms, &why, |_, _, next_base| {
-            Ok(next_base.is_some_and(|base| base <= start))
-        })
+        self.delete_while(state, now_ms, &why, |_, next_base| Ok(next_base.is_some_and(|base| base <= start)))
     }
 
     fn delete_by_size(&self, state: &mut LogState, config: &LogConfig, now_ms: i64) -> StorageResult<usize> {
@@ -69,7 +71,7 @@ impl PartitionLog {
         }
         let mut excess = size - config.retention_bytes;
         let why = format!("retention size {}", config.retention_bytes);
-        self.delete_while(state, now_ms, &why, |_, segment, _| {
+        self.delete_while(state, now_ms, &why, |segment, _| {
             let delete = excess >= i64::from(segment.size());
             if delete {
                 excess -= i64::from(segment.size());
@@ -78,13 +80,21 @@ impl PartitionLog {
         })
     }
 
-    fn delete_by_time(&self, state: &mut LogState, config: &LogConfig, now_ms: i64) -> StorageResult<usize> {
+    fn delete_by_time(
+        &self,
+        state: &mut LogState,
+        config: &LogConfig,
+        now_ms: i64,
+        on_cold: OnCold,
+    ) -> StorageResult<usize> {
         let retention_ms = config.retention_ms;
         if retention_ms < 0 {
             return Ok(0);
         }
         let why = format!("retention time {retention_ms}ms");
-        self.delete_while(state, now_ms, &why, |env, segment, _| {
+        let dir = state.dir.clone();
+        let env = self.env_with(&dir, on_cold);
+        self.delete_while(state, now_ms, &why, |segment, _| {
             Ok(now_ms.saturating_sub(segment.largest_timestamp(env)?) > retention_ms)
         })
     }
@@ -95,10 +105,8 @@ impl PartitionLog {
         state: &mut LogState,
         now_ms: i64,
         why: &str,
-        mut delete: impl FnMut(SegmentEnv<'_>, &mut Segment, Option<i64>) -> io::Result<bool>,
+        mut delete: impl FnMut(&mut Segment, Option<i64>) -> io::Result<bool>,
     ) -> StorageResult<usize> {
-        let dir = state.dir.clone();
-        let env = self.env(&dir);
         let (high_watermark, end) = (self.high_watermark(), self.log_end_offset());
         let bases: Vec<i64> = state.segments.iter().skip(1).map(|s| s.base_offset).collect();
         let mut count = 0;
@@ -107,7 +115,7 @@ impl PartitionLog {
             if high_watermark < *next.unwrap_or(&end) || is_empty_active {
                 break;
             }
-            let go_on = delete(env, segment, next.copied());
+            let go_on = delete(segment, next.copied());
             if !go_on.map_err(|e| self.fail("deleting segments for", e))? {
                 break;
             }

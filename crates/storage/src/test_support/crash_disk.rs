@@ -56,6 +56,9 @@ pub struct Exhaustion {
     pub count: u32,
 }
 
+/// So often something is not in memory, and a look must begin anew.
+const COLD_ONE_IN: u64 = 8;
+
 /// See the module's text.
 pub struct CrashDisk {
     state: Mutex<State>,
@@ -385,6 +388,17 @@ impl Disk for CrashDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<File> {
         self.state.lock().exhaust(EMFILE)?;
         RealDisk.open(path, create)
+    }
+
+    fn open_resident(&self, path: &Path) -> io::Result<Option<File>> {
+        if self.state.lock().rng.one_in(COLD_ONE_IN) { Ok(None) } else { self.open(path, false).map(Some) }
+    }
+
+    fn read_resident(&self, file: &File, buf: &mut [u8], position: u64) -> io::Result<Option<usize>> {
+        if self.state.lock().rng.one_in(COLD_ONE_IN) {
+            return Ok(None);
+        }
+        RealDisk.read_resident(file, buf, position)
     }
 
     fn write_vectored_at(&self, file: &File, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
