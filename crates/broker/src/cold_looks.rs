@@ -4,20 +4,16 @@
 //! find them. A look for a place in a log says what is not in memory; the blocking pool brings it there, while the
 //! thread serves others and nobody holds the log's lock; then the look begins anew.
 
-use ottla_storage::{Cold, OnCold, StorageError, StorageResult};
-
-/// So many times something may be cold again. Then memory is so short that it does not stay, and the look waits where it is.
-const ROUNDS_MAX: usize = 1_000;
+use ottla_storage::{Cold, Misses, OnCold, StorageError, StorageResult};
 
 /// What `look` finds once it finds it all in memory. `cold` is what it has missed until now; it misses nothing where it
 /// may wait.
 pub async fn look_again<T>(mut cold: Vec<Cold>, mut look: impl FnMut(OnCold) -> Result<T, Vec<Cold>>) -> T {
-    let mut rounds = 0;
+    let mut misses = Misses::default();
     loop {
-        let warmed = tokio::task::spawn_blocking(move || cold.iter().try_for_each(Cold::warm)).await;
-        rounds += 1;
-        // What can't be read tells why to those who wait for it.
-        let is_hopeless = rounds == ROUNDS_MAX || !matches!(warmed, Ok(Ok(())));
+        let is_hopeless = cold.iter().fold(false, |is_hopeless, cold| misses.note(cold) | is_hopeless);
+        // The pool ends with the runtime only.
+        let _ = tokio::task::spawn_blocking(move || cold.iter().for_each(Cold::warm)).await;
         match look(if is_hopeless { OnCold::Wait } else { OnCold::Tell }) {
             Ok(found) => return found,
             Err(missed) => cold = missed,

@@ -15,7 +15,7 @@ use ottla_protocol::messages::{
     CreateTopicsRequest, FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse,
 };
 use ottla_protocol::records::BatchIter;
-use ottla_protocol::{ApiKey, Records};
+use ottla_protocol::{ApiKey, ErrorCode, Records};
 use slow_disks::ColdDisk;
 use wire_client::{WireClient, produce_request};
 
@@ -35,6 +35,15 @@ struct Node {
 
 impl Node {
     fn start() -> Self {
+        let node = Self::with_partitions(2);
+        let mut client = node.client();
+        for partition in [0, 1] {
+            (0..OLD).for_each(|i| assert_eq!(produce(&mut client, partition, &old(i)), i));
+        }
+        node
+    }
+
+    fn with_partitions(num_partitions: i32) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let properties = RawMap::from([
             ("log.dirs".to_string(), dir.path().display().to_string()),
@@ -51,17 +60,13 @@ impl Node {
             vec![config("segment.bytes", "1048576"), config("message.timestamp.type", "LogAppendTime")];
         let topic = CreatableTopic {
             name: TOPIC.into(),
-            num_partitions: 2,
+            num_partitions,
             replication_factor: 1,
             configs,
             ..Default::default()
         };
         let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 1000, ..Default::default() };
-        let mut client = node.client();
-        assert_eq!(client.call(&request, 7).topics[0].error_code, 0);
-        for partition in [0, 1] {
-            (0..OLD).for_each(|i| assert_eq!(produce(&mut client, partition, &old(i)), i));
-        }
+        assert_eq!(node.client().call(&request, 7).topics[0].error_code, 0);
         node
     }
 
@@ -71,8 +76,12 @@ impl Node {
 
     /// What partition 0 holds leaves memory, and comes back only when the gate is open.
     fn evict(&self) {
-        self.disk.evict(&self.dir.path().join(format!("{TOPIC}-0")));
+        self.evict_partition(0);
         self.disk.gate.close();
+    }
+
+    fn evict_partition(&self, partition: i32) {
+        self.disk.evict(&self.dir.path().join(format!("{TOPIC}-{partition}")));
     }
 }
 
@@ -90,7 +99,9 @@ fn produce(client: &mut WireClient, partition: i32, value: &str) -> i64 {
 }
 
 struct Fetch {
-    offsets: [Option<i64>; 2],
+    offsets: Vec<Option<i64>>,
+    partition_max_bytes: i32,
+    max_bytes: i32,
     max_wait_ms: i32,
     min_bytes: i32,
     isolation_level: i8,
@@ -98,14 +109,21 @@ struct Fetch {
 
 impl Fetch {
     fn of(partition: usize, offset: i64) -> Self {
-        let mut offsets = [None; 2];
-        offsets[partition] = Some(offset);
-        Self { offsets, max_wait_ms: 30_000, min_bytes: 1, isolation_level: 0 }
+        let mut offsets = vec![None; partition];
+        offsets.push(Some(offset));
+        Self {
+            offsets,
+            partition_max_bytes: 1000,
+            max_bytes: 1 << 20,
+            max_wait_ms: 30_000,
+            min_bytes: 1,
+            isolation_level: 0,
+        }
     }
 
     fn request(&self) -> FetchRequest {
         let partitions = self.offsets.iter().zip(0..).filter_map(|(offset, partition)| {
-            let max = FetchPartition { partition_max_bytes: 1000, ..Default::default() };
+            let max = FetchPartition { partition_max_bytes: self.partition_max_bytes, ..Default::default() };
             offset.map(|fetch_offset| FetchPartition { partition, fetch_offset, ..max })
         });
         let topic =
@@ -113,7 +131,7 @@ impl Fetch {
         FetchRequest {
             max_wait_ms: self.max_wait_ms,
             min_bytes: self.min_bytes,
-            max_bytes: 1 << 20,
+            max_bytes: self.max_bytes,
             isolation_level: self.isolation_level,
             session_epoch: -1,
             topics: vec![topic],
@@ -187,7 +205,7 @@ fn a_fetch_that_finds_something_cold_is_answered_as_any_other() {
     let (mut consumer, mut other) = (node.client(), node.client());
     let last = OLD - 1;
     for (fetch, expected) in [
-        (Fetch { offsets: [Some(0), Some(0)], ..Fetch::of(0, 0) }, vec![old(0), String::new()]),
+        (Fetch { offsets: vec![Some(0), Some(0)], ..Fetch::of(0, 0) }, vec![old(0), String::new()]),
         (Fetch { max_wait_ms: 0, ..Fetch::of(0, 30) }, vec![old(30)]),
         // Less than what is asked for: all that there is when the time is up.
         (Fetch { max_wait_ms: 1, min_bytes: 1 << 19, ..Fetch::of(0, last) }, vec![old(last)]),
@@ -200,7 +218,7 @@ fn a_fetch_that_finds_something_cold_is_answered_as_any_other() {
     }
     // What comes while it waits for the disk counts.
     node.evict();
-    let both = Fetch { offsets: [Some(last), Some(OLD)], min_bytes: 41_000, ..Fetch::of(0, last) };
+    let both = Fetch { offsets: vec![Some(last), Some(OLD)], min_bytes: 41_000, ..Fetch::of(0, last) };
     consumer.send(&both.request(), FETCH_VERSION, FETCH_VERSION);
     node.disk.gate.until_somebody_waits();
     produce(&mut other, 1, &"y".repeat(900));
@@ -208,7 +226,7 @@ fn a_fetch_that_finds_something_cold_is_answered_as_any_other() {
     assert_eq!(receive(&mut consumer), [old(last), "y".repeat(900)]);
     // So does what comes afterwards.
     node.evict();
-    let more = Fetch { offsets: [Some(last), Some(OLD + 1)], ..both };
+    let more = Fetch { offsets: vec![Some(last), Some(OLD + 1)], ..both };
     consumer.send(&more.request(), FETCH_VERSION, FETCH_VERSION);
     node.disk.gate.until_somebody_waits();
     node.disk.gate.open();
@@ -230,4 +248,48 @@ fn who_hangs_up_while_the_disk_is_asked_harms_nobody() {
     node.disk.gate.open();
     assert_eq!(values(&other.call(&Fetch::of(0, 3).request(), FETCH_VERSION)), [old(3)]);
     node.server.shutdown();
+}
+
+#[test]
+fn many_cold_partitions_are_found_together() {
+    const PARTITIONS: i32 = 150;
+    let node = Node::with_partitions(PARTITIONS);
+    let mut client = node.client();
+    for partition in 0..PARTITIONS {
+        assert_eq!(produce(&mut client, partition, &partition.to_string()), 0);
+    }
+    let all = Fetch { offsets: vec![Some(0); PARTITIONS as usize], ..Fetch::of(0, 0) };
+    let evict = || (0..PARTITIONS).for_each(|partition| node.evict_partition(partition));
+    let expected: Vec<String> = (0..PARTITIONS).map(|partition| partition.to_string()).collect();
+    evict();
+    assert_eq!(values(&client.call(&all.request(), FETCH_VERSION)), expected);
+    let places = node.disk.warmed();
+    assert!(places >= PARTITIONS as usize);
+    // Each partition may have all of the answer, and there is room for all.
+    evict();
+    let greedy = Fetch { partition_max_bytes: 1 << 20, ..all };
+    assert_eq!(values(&client.call(&greedy.request(), FETCH_VERSION)), expected);
+    // What the answer has no room for is not looked for.
+    evict();
+    let warmed = node.disk.warmed();
+    let small = Fetch { max_bytes: 1, ..greedy };
+    let found = values(&client.call(&small.request(), FETCH_VERSION));
+    assert_eq!(found.iter().filter(|value| !value.is_empty()).count(), 1);
+    assert!(node.disk.warmed() - warmed < places / 2, "{} places", node.disk.warmed() - warmed);
+    node.server.shutdown();
+}
+
+#[test]
+fn what_cannot_be_read_ends_its_directory_and_not_the_others_patience() {
+    let node = Node::start();
+    let (mut cold, mut other) = (node.client(), node.client());
+    node.evict();
+    node.disk.break_down();
+    cold.send(&Fetch::of(0, 3).request(), FETCH_VERSION, FETCH_VERSION);
+    node.disk.gate.until_somebody_waits();
+    assert_eq!(produce(&mut other, 1, "new"), OLD);
+    node.disk.gate.open();
+    let response: FetchResponse = cold.receive(ApiKey::Fetch, FETCH_VERSION);
+    let error = response.responses[0].partitions[0].error_code;
+    assert_eq!(ErrorCode::from_code(error), ErrorCode::KafkaStorageError);
 }

@@ -4,17 +4,19 @@
 //! meanwhile. So a look can be told not to wait ([`OnCold::Tell`]): it ends where it would, and says what is missing. Another
 //! thread brings that into memory ([`Cold::warm`]), with no lock held, and then the look begins anew.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Advice, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use crate::fs::Disk;
+use crate::file_cache::FileSlot;
+use crate::log_dir::LogDir;
 
 /// What a look does when it would have to wait for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,40 +29,42 @@ pub enum OnCold {
 
 /// What is not in memory.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum ColdPlace {
+pub(crate) enum ColdPlace {
     /// Pages of a file.
     #[error("{len} bytes at {position} are not in the page cache")]
-    Pages {
-        /// The file.
-        file: Arc<File>,
-        /// Where they begin.
-        position: u64,
-        /// How many bytes are wanted.
-        len: usize,
-    },
-    /// A file's name or inode.
-    #[error("{} is not in memory", .0.display())]
-    Name(PathBuf),
+    Pages { file: Arc<File>, position: u64, len: usize },
+    /// The name or inode of a file that is to be opened.
+    #[error("{} is not open", .path.display())]
+    Closed { slot: Arc<FileSlot>, path: PathBuf },
 }
 
-/// What a look has missed, and the disk that has it.
+/// What a look has missed, and where it is.
 #[derive(Clone)]
 pub struct Cold {
     place: ColdPlace,
-    disk: Arc<dyn Disk>,
+    log_dir: Arc<LogDir>,
+    doing: String,
 }
 
 impl Cold {
-    pub(crate) fn new(place: ColdPlace, disk: Arc<dyn Disk>) -> Self {
-        Self { place, disk }
+    /// What was missed while `doing`.
+    pub(crate) fn new(place: ColdPlace, log_dir: Arc<LogDir>, doing: String) -> Self {
+        Self { place, log_dir, doing }
     }
 
-    /// Brings it into memory. Blocks.
-    ///
-    /// # Errors
-    /// When it can't be read. Whoever looks again waits for what is missing, and so finds out why.
-    pub fn warm(&self) -> io::Result<()> {
-        self.disk.warm(&self.place)
+    /// Brings it into memory. Blocks. What can't be read takes the log directory offline, as in any other look.
+    pub fn warm(&self) {
+        let disk = self.log_dir.disk();
+        let warmed = match &self.place {
+            ColdPlace::Pages { file, position, len } => disk.warm(file, *position, *len),
+            ColdPlace::Closed { slot, path } => slot.warm(|| disk.open(path, false)),
+        };
+        match warmed {
+            Ok(()) => {}
+            // It was removed meanwhile: the next look will know.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => drop(self.log_dir.fail(self.doing.clone(), e)),
+        }
     }
 }
 
@@ -76,12 +80,38 @@ impl std::fmt::Display for Cold {
     }
 }
 
+/// So often the same place may be missed. Then memory is so short that it does not stay, and it must be waited for.
+const MISSES_MAX: u32 = 8;
+
+/// How often looks have missed what they were looking for.
+#[derive(Debug, Default)]
+pub struct Misses(HashMap<PlaceKey, u32>);
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum PlaceKey {
+    Pages(usize, u64),
+    Closed(PathBuf),
+}
+
+impl Misses {
+    /// Takes note of what was missed. Whether it does no good to bring it into memory.
+    pub fn note(&mut self, cold: &Cold) -> bool {
+        let key = match &cold.place {
+            ColdPlace::Pages { file, position, .. } => PlaceKey::Pages(Arc::as_ptr(file).addr(), *position),
+            ColdPlace::Closed { path, .. } => PlaceKey::Closed(path.clone()),
+        };
+        let times = self.0.entry(key).or_default();
+        *times += 1;
+        *times > MISSES_MAX
+    }
+}
+
 /// What is asked of the disk around a place: a binary search, or a walk over headers, goes on near it. A power of two.
 const WINDOW_BYTES: u64 = 128 * 1024;
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
 
-/// [`Disk::read_resident`] of the operating system's disk.
+/// [`Disk::read_resident`](crate::fs::Disk::read_resident) of the operating system's disk.
 pub(crate) fn read_resident(file: &File, buf: &mut [u8], position: u64) -> io::Result<Option<usize>> {
     loop {
         let mut parts = [io::IoSliceMut::new(buf)];
@@ -91,19 +121,28 @@ pub(crate) fn read_resident(file: &File, buf: &mut [u8], position: u64) -> io::R
             Err(Errno::INTR) => {}
             // The file system cannot tell: read, and wait if need be.
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                return file.read_at(buf, position).map(Some);
+                return read_at(file, buf, position).map(Some);
             }
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// [`Disk::open_resident`] of the operating system's disk.
-pub(crate) fn open_resident(path: &std::path::Path) -> io::Result<Option<File>> {
+fn read_at(file: &File, buf: &mut [u8], position: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buf, position) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// [`Disk::open_resident`](crate::fs::Disk::open_resident) of the operating system's disk.
+pub(crate) fn open_resident(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
         Ok(file) => Ok(Some(file.into())),
-        Err(Errno::AGAIN) => Ok(None),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
         // Linux before 5.12, or a sandbox: open, and wait if need be.
         Err(Errno::NOSYS | Errno::INVAL | Errno::PERM) => {
             File::options().read(true).write(true).open(path).map(Some)
@@ -112,35 +151,27 @@ pub(crate) fn open_resident(path: &std::path::Path) -> io::Result<Option<File>> 
     }
 }
 
-/// [`Disk::warm`] of the operating system's disk.
-pub(crate) fn warm(place: &ColdPlace) -> io::Result<()> {
-    match place {
-        ColdPlace::Name(path) => File::open(path).map(drop),
-        ColdPlace::Pages { file, position, len } => {
-            let from = position & !(WINDOW_BYTES - 1);
-            // Only begins to read. A file system that cannot leaves it to the reads themselves.
-            let _ = rustix::fs::fadvise(file, from, NonZeroU64::new(WINDOW_BYTES), Advice::WillNeed);
-            let mut buffer = vec![0; (*len).min(READ_BYTES)];
-            let (mut at, end) = (*position, position.saturating_add(*len as u64));
-            while at < end {
-                let wanted = buffer.len().min((end - at) as usize);
-                let read = match file.read_at(buffer.get_mut(..wanted).unwrap_or_default(), at) {
-                    Ok(0) => break,
-                    Ok(n) => n,
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
-                    Err(e) => return Err(e),
-                };
-                at += read as u64;
-            }
-            Ok(())
+/// [`Disk::warm`](crate::fs::Disk::warm) of the operating system's disk.
+pub(crate) fn warm(file: &File, position: u64, len: usize) -> io::Result<()> {
+    let from = position & !(WINDOW_BYTES - 1);
+    // Only begins to read. A file system that cannot leaves it to the reads themselves.
+    let _ = rustix::fs::fadvise(file, from, NonZeroU64::new(WINDOW_BYTES), Advice::WillNeed);
+    let mut buffer = vec![0; len.min(READ_BYTES)];
+    let (mut at, end) = (position, position.saturating_add(len as u64));
+    while at < end {
+        let wanted = buffer.len().min((end - at) as usize);
+        match read_at(file, buffer.get_mut(..wanted).unwrap_or_default(), at)? {
+            0 => break,
+            n => at += n as u64,
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::RealDisk;
+    use crate::fs::{Disk, RealDisk};
 
     /// Whether the pages go depends on the file system; that what is read is right does not.
     #[test]
@@ -160,11 +191,7 @@ mod tests {
                 match RealDisk.read_resident(&file, &mut buf[filled..], at).expect("read") {
                     Some(0) => break,
                     Some(n) => filled += n,
-                    None => {
-                        let place =
-                            ColdPlace::Pages { file: file.clone(), position: at, len: buf.len() - filled };
-                        RealDisk.warm(&place).expect("warm");
-                    }
+                    None => RealDisk.warm(&file, at, buf.len() - filled).expect("warm"),
                 }
             }
             let expected = &content[position as usize..content.len().min(position as usize + buf.len())];
@@ -172,16 +199,37 @@ mod tests {
         }
     }
 
+    /// Whether a name is known depends on the file system, too.
     #[test]
     fn a_file_is_opened_by_a_name_that_is_known() {
         let dir = tempfile::tempdir().expect("temp dir");
         let path = dir.path().join("segment");
-        let missing = ColdPlace::Name(path.clone());
-        assert_eq!(RealDisk.warm(&missing).expect_err("there is none").kind(), io::ErrorKind::NotFound);
         std::fs::write(&path, b"content").expect("write");
-        RealDisk.warm(&missing).expect("warm");
-        let file = RealDisk.open_resident(&path).expect("open").expect("its name was just used");
-        assert_eq!(read_resident(&file, &mut [0; 100], 3).expect("read"), Some(4));
-        assert_eq!(read_resident(&file, &mut [0; 100], 7).expect("read"), Some(0));
+        if let Some(file) = RealDisk.open_resident(&path).expect("open") {
+            assert_eq!(read_resident(&file, &mut [0; 100], 3).expect("read"), Some(4));
+            assert_eq!(read_resident(&file, &mut [0; 100], 7).expect("read"), Some(0));
+        }
+        std::fs::remove_file(&path).expect("remove");
+        match RealDisk.open_resident(&path) {
+            Ok(found) => assert!(found.is_none()),
+            Err(e) => assert_eq!(e.kind(), io::ErrorKind::NotFound),
+        }
+    }
+
+    #[test]
+    fn what_is_missed_again_and_again_must_be_waited_for() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let file = Arc::new(crate::fs::open_rw(&dir.path().join("segment")).expect("open"));
+        let log_dir = LogDir::standalone(dir.path().to_path_buf());
+        let at = |position| {
+            let place = ColdPlace::Pages { file: file.clone(), position, len: 1 };
+            Cold::new(place, log_dir.clone(), String::new())
+        };
+        let mut misses = Misses::default();
+        // However many places there are.
+        assert!((0..10_000).all(|position| !misses.note(&at(position))));
+        assert!((1..MISSES_MAX).all(|_| !misses.note(&at(7))));
+        assert!(misses.note(&at(7)));
+        assert!(!misses.note(&at(8)));
     }
 }

@@ -98,21 +98,40 @@ impl FileSlot {
         if let Some(file) = &*place {
             return Ok(file.clone());
         }
-        let file = match open() {
-            Err(e) if is_exhaustion(&e) => {
-                let mut clock = self.cache.clock.lock();
-                self.cache.evict(&mut clock, 64, self);
-                drop(clock);
-                open()?
-            }
-            other => other?,
-        };
-        let file = Arc::new(file);
+        let file = Arc::new(self.opened(open)?);
         *place = Some(file.clone());
         // The clock takes slot locks only by `try_lock`, so this order cannot deadlock.
         drop(place);
         self.cache.enter(self);
         Ok(file)
+    }
+
+    /// Opens the file if it is not, without keeping those waiting who ask for it meanwhile.
+    pub fn warm(self: &Arc<Self>, open: impl Fn() -> io::Result<File>) -> io::Result<()> {
+        if self.file.lock().is_some() {
+            return Ok(());
+        }
+        let file = Arc::new(self.opened(open)?);
+        let mut place = self.file.lock();
+        self.used.store(true, Ordering::Relaxed);
+        if place.is_none() {
+            *place = Some(file);
+            drop(place);
+            self.cache.enter(self);
+        }
+        Ok(())
+    }
+
+    fn opened(self: &Arc<Self>, open: impl Fn() -> io::Result<File>) -> io::Result<File> {
+        match open() {
+            Err(e) if is_exhaustion(&e) => {
+                let mut clock = self.cache.clock.lock();
+                self.cache.evict(&mut clock, 64, self);
+                drop(clock);
+                open()
+            }
+            other => other,
+        }
     }
 
     /// Closes the file unless its slot is being used right now; false in that case.

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::cold::{self, ColdPlace};
+use crate::cold;
 
 /// What a log does to a disk that may fail, or keep who asks waiting. Tests put such a disk in its place; all other file
 /// operations are plain `std::fs`.
@@ -26,9 +26,9 @@ pub trait Disk: Send + Sync {
         cold::read_resident(file, buf, position)
     }
 
-    /// Brings what a look has missed into memory, and waits until it is there.
-    fn warm(&self, place: &ColdPlace) -> io::Result<()> {
-        cold::warm(place)
+    /// Brings bytes that a look has missed into memory, and waits until they are there.
+    fn warm(&self, file: &File, position: u64, len: usize) -> io::Result<()> {
+        cold::warm(file, position, len)
     }
 
     /// Writes some of `parts` at `position` and says how many bytes.

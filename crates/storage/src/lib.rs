@@ -34,7 +34,7 @@ extern crate self as ottla_storage;
 mod boot_id;
 pub mod checkpoint;
 mod cleaner;
-pub mod cold;
+mod cold;
 mod config;
 mod context;
 mod error;
@@ -58,7 +58,7 @@ pub use boot_id::BootId;
 pub use cleaner::{
     CleanerHost, CleanerMetrics, CleanerOptions, CleanerShared, CleanerWorker, UncleanableLogs,
 };
-pub use cold::{Cold, OnCold};
+pub use cold::{Cold, Misses, OnCold};
 pub use config::LogConfig;
 pub use context::{ContextOptions, StorageContext};
 pub use error::{StorageError, StorageResult};

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use ottla_protocol::Uuid;
 use parking_lot::Mutex;
@@ -26,18 +26,20 @@ pub struct LogDir {
     offline: AtomicBool,
     reason: Mutex<Option<String>>,
     on_offline: Option<OnOffline>,
+    this: Weak<LogDir>,
 }
 
 impl LogDir {
     /// A directory that serves.
     pub fn new(path: PathBuf, id: Uuid, disk: Arc<dyn Disk>, on_offline: Option<OnOffline>) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
             path,
             id,
             disk,
             offline: AtomicBool::new(false),
             reason: Mutex::default(),
             on_offline,
+            this: this.clone(),
         })
     }
 
@@ -86,11 +88,12 @@ impl LogDir {
     /// process has run out of descriptors or memory, a file was read but does not hold what it must, or nobody wanted to
     /// wait for it.
     pub fn fail(&self, doing: impl Into<String>, source: io::Error) -> StorageError {
-        let source = match source.downcast::<ColdPlace>() {
-            Ok(place) => return StorageError::Cold(Cold::new(place, self.disk.clone())),
-            Err(source) => source,
-        };
         let doing = doing.into();
+        let source = match (source.downcast::<ColdPlace>(), self.this.upgrade()) {
+            (Ok(place), Some(this)) => return StorageError::Cold(Cold::new(place, this, doing)),
+            (Ok(place), None) => io::Error::other(place),
+            (Err(source), _) => source,
+        };
         if source.kind() == io::ErrorKind::InvalidData {
             tracing::error!("{doing}: {source}");
             return StorageError::Corrupt { path: self.path.clone(), what: format!("{doing}: {source}") };

@@ -331,9 +331,7 @@ fn read_all(
             Ok(data) => data,
             Err(Unread::Cold(place)) => {
                 cold.push(place);
-                // It will take its share once it is found; who may get nothing then need not be looked for now.
-                left = left.saturating_sub(max_bytes);
-                if left == 0 || cold.len() == COLD_MAX {
+                if cold.len() == COLD_MAX {
                     break;
                 }
                 continue;

@@ -96,10 +96,13 @@ async fn find(
     let partition =
         broker.partitions.get(topic, asked.partition_index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     partition.check_leader_epoch(asked.current_leader_epoch)?;
-    let log = partition.log()?;
-    let bound = bound(&log, request);
-    let found = look_up(|on_cold| log.offset_for_timestamp(asked.timestamp, on_cold)).await;
-    let found = found.map_err(|why| why.code())?;
+    // Its log may have another place when the disk has answered.
+    let look_into = |on_cold| {
+        let Ok(log) = partition.log() else { return Ok(Err(ErrorCode::KafkaStorageError)) };
+        let bound = bound(&log, request);
+        log.offset_for_timestamp(asked.timestamp, on_cold).map(|found| Ok((found, bound)))
+    };
+    let (found, bound) = look_up(look_into).await.map_err(|why| why.code())??;
     Ok(match asked.timestamp {
         // The end as this client may see it.
         special_timestamp::LATEST => found.map(|found| FoundOffset {

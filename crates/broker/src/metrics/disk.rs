@@ -31,6 +31,22 @@ impl MeasuredDisk {
 }
 
 impl Disk for MeasuredDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<File> {
+        self.disk.open(path, create)
+    }
+
+    fn open_resident(&self, path: &Path) -> io::Result<Option<File>> {
+        self.disk.open_resident(path)
+    }
+
+    fn read_resident(&self, file: &File, buf: &mut [u8], position: u64) -> io::Result<Option<usize>> {
+        self.disk.read_resident(file, buf, position)
+    }
+
+    fn warm(&self, file: &File, position: u64, len: usize) -> io::Result<()> {
+        self.disk.warm(file, position, len)
+    }
+
     fn write_vectored_at(&self, file: &File, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
         self.disk.write_vectored_at(file, parts, position)
     }

@@ -105,10 +105,13 @@ impl Fetching<'_> {
             shared.waiters.register(&waiter);
         }
         loop {
-            // What came between the attempt and the registration woke nobody: look once more.
+            // What came between the attempt and the registration woke nobody: look once more. What comes during an attempt may
+            // be counted twice, but not never.
+            let wanted = self.fetch.min_bytes.max(1);
+            waiter.reset(wanted);
             match self.attempt(false).await {
                 Attempt::Done(fetched) => return fetched,
-                Attempt::Missing(missing) => waiter.reset(missing),
+                Attempt::Missing(missing) => waiter.add(wanted - missing),
             }
             if tokio::time::timeout_at(deadline, waiter.woken()).await.is_err() {
                 return match self.attempt(true).await {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use ottla_coordinator::share::coordinator::{ReadState, StateError};
 use ottla_protocol::ErrorCode;
-use ottla_storage::PartitionLog;
 
 use super::manager::ShareManager;
 use super::settings::{AutoOffsetReset, ShareSettings};
@@ -76,7 +75,7 @@ async fn start_offset(
         AutoOffsetReset::Latest => Ok(log.high_watermark()),
         AutoOffsetReset::ByDuration(duration_ms) => {
             let timestamp = now_ms().saturating_sub(duration_ms).max(0);
-            first_at(&log, timestamp).await?.ok_or_else(|| {
+            first_at(shared, timestamp).await?.ok_or_else(|| {
                 StateError::new(
                     ErrorCode::OffsetNotAvailable,
                     format!(
@@ -89,10 +88,14 @@ async fn start_offset(
     }
 }
 
-async fn first_at(log: &PartitionLog, timestamp: i64) -> Result<Option<i64>, ShareError> {
-    let found = look_up(|on_cold| log.offset_for_timestamp(timestamp, on_cold)).await;
-    let found = found.map_err(|why| why.code())?.map(|found| found.offset);
-    Ok(found.filter(|offset| *offset < log.high_watermark()))
+async fn first_at(shared: &SharedPartition, timestamp: i64) -> Result<Option<i64>, ShareError> {
+    // The log may have another place when the disk has answered.
+    let look_into = |on_cold| {
+        let Ok(log) = shared.hosted.log() else { return Ok(Err(ErrorCode::KafkaStorageError)) };
+        let found = log.offset_for_timestamp(timestamp, on_cold)?.map(|found| found.offset);
+        Ok(Ok(found.filter(|offset| *offset < log.high_watermark())))
+    };
+    Ok(look_up(look_into).await.map_err(|why| why.code())??)
 }
 
 async fn again_if_unavailable<T, F>(mut ask: impl FnMut() -> F) -> Result<T, ShareError>

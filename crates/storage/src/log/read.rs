@@ -193,6 +193,9 @@ impl PartitionLog {
             self.want_tail(state);
             return Ok((data, None));
         }
+        if options.max_bytes == 0 && !options.min_one_message {
+            return Ok((data, None));
+        }
         state.used = true;
         let found = self.find(state, start, options, upper_bound_offset);
         let found = found.map_err(|e| self.fail("reading from", e))?;

@@ -48,19 +48,6 @@ impl SegmentEnv<'_> {
         }
         Ok(filled)
     }
-
-    /// Opens a file; one that is missing is made if `create` says so.
-    fn open(self, path: &Path, create: bool) -> io::Result<File> {
-        if self.on_cold == OnCold::Wait {
-            return self.disk.open(path, create);
-        }
-        match self.disk.open_resident(path) {
-            Ok(Some(file)) => Ok(file),
-            Ok(None) => Err(io::Error::other(ColdPlace::Name(path.to_path_buf()))),
-            Err(e) if create && e.kind() == io::ErrorKind::NotFound => self.disk.open(path, create),
-            Err(e) => Err(e),
-        }
-    }
 }
 
 /// One file of a segment, open or not.
@@ -73,16 +60,34 @@ impl LazyFile {
     /// The open file with this suffix of the segment at `base_offset`. It must exist: an empty one in the place
     /// of records that somebody removed would hide the loss.
     pub fn get(&mut self, env: SegmentEnv<'_>, base_offset: i64, suffix: &str) -> io::Result<Arc<File>> {
-        self.open(env, || env.open(&path(env, base_offset, suffix), false))
+        self.open(env, base_offset, suffix, false)
     }
 
     /// Like [`Self::get`], but creates the file when it is missing.
     pub fn create(&mut self, env: SegmentEnv<'_>, base_offset: i64, suffix: &str) -> io::Result<Arc<File>> {
-        self.open(env, || env.open(&path(env, base_offset, suffix), true))
+        self.open(env, base_offset, suffix, true)
     }
 
-    fn open(&mut self, env: SegmentEnv<'_>, open: impl Fn() -> io::Result<File>) -> io::Result<Arc<File>> {
-        self.slot.get_or_insert_with(|| FileSlot::new(env.files)).file(open)
+    fn open(
+        &mut self,
+        env: SegmentEnv<'_>,
+        base_offset: i64,
+        suffix: &str,
+        create: bool,
+    ) -> io::Result<Arc<File>> {
+        let slot = self.slot.get_or_insert_with(|| FileSlot::new(env.files));
+        slot.file(|| {
+            let path = path(env, base_offset, suffix);
+            if env.on_cold == OnCold::Wait {
+                return env.disk.open(&path, create);
+            }
+            match env.disk.open_resident(&path) {
+                Ok(Some(file)) => Ok(file),
+                Ok(None) => Err(io::Error::other(ColdPlace::Closed { slot: slot.clone(), path })),
+                Err(e) if create && e.kind() == io::ErrorKind::NotFound => env.disk.open(&path, create),
+                Err(e) => Err(e),
+            }
+        })
     }
 }
 

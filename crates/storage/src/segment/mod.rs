@@ -258,11 +258,11 @@ impl Segment {
     }
 
     /// When the log file was last written, Unix ms.
-    pub fn last_modified_ms(&self, env: SegmentEnv<'_>) -> io::Result<i64> {
+    pub fn last_modified_ms(&mut self, env: SegmentEnv<'_>) -> io::Result<i64> {
         if !self.has_files {
             return Ok(self.created_ms);
         }
-        let modified = std::fs::metadata(self.log_path(env))?.modified()?;
+        let modified = self.log_file(env)?.metadata()?.modified()?;
         let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use ottla_storage::cold::ColdPlace;
-use ottla_storage::fs::Disk;
+use ottla_storage::fs::{Disk, RealDisk};
 
 /// How long a test waits for what must come: it fails then, and does not hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,8 +48,10 @@ impl Gate {
         let mut state = self.state.lock().expect("gate");
         state.waiting += 1;
         self.changed.notify_all();
-        state = self.changed.wait_while(state, |state| state.is_closed).expect("gate");
-        state.waiting -= 1;
+        let mut waited =
+            self.changed.wait_timeout_while(state, PATIENCE, |state| state.is_closed).expect("gate");
+        assert!(!waited.1.timed_out(), "nobody opens the gate");
+        waited.0.waiting -= 1;
     }
 }
 
@@ -92,6 +93,7 @@ struct Memory {
     /// Pages of evicted files that have come back: inode, number.
     warm: HashSet<(u64, u64)>,
     warmed: usize,
+    is_broken: bool,
 }
 
 const PAGE: u64 = 4096;
@@ -112,6 +114,11 @@ impl ColdDisk {
         memory.warm.clear();
     }
 
+    /// What has left memory can't be read any more.
+    pub fn break_down(&self) {
+        self.memory.lock().expect("memory").is_broken = true;
+    }
+
     /// How often something was brought back.
     pub fn warmed(&self) -> usize {
         self.memory.lock().expect("memory").warmed
@@ -119,11 +126,20 @@ impl ColdDisk {
 }
 
 impl Disk for ColdDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<File> {
+        let was_evicted = self.memory.lock().expect("memory").evicted_names.remove(path);
+        if was_evicted {
+            self.gate.pass();
+            self.memory.lock().expect("memory").warmed += 1;
+        }
+        RealDisk.open(path, create)
+    }
+
     fn open_resident(&self, path: &Path) -> io::Result<Option<File>> {
         if self.memory.lock().expect("memory").evicted_names.contains(path) {
             return Ok(None);
         }
-        self.open(path, false).map(Some)
+        RealDisk.open(path, false).map(Some)
     }
 
     fn read_resident(&self, file: &File, buf: &mut [u8], position: u64) -> io::Result<Option<usize>> {
@@ -142,21 +158,15 @@ impl Disk for ColdDisk {
         Ok(Some((end - position) as usize))
     }
 
-    fn warm(&self, place: &ColdPlace) -> io::Result<()> {
+    fn warm(&self, file: &File, position: u64, len: usize) -> io::Result<()> {
         self.gate.pass();
         let mut memory = self.memory.lock().expect("memory");
-        memory.warmed += 1;
-        match place {
-            ColdPlace::Name(path) => {
-                memory.evicted_names.remove(path);
-            }
-            ColdPlace::Pages { file, position, len } => {
-                let inode = file.metadata()?.ino();
-                memory.warm.extend(
-                    (position / PAGE..=(position + *len as u64 - 1) / PAGE).map(|page| (inode, page)),
-                );
-            }
+        if memory.is_broken {
+            return Err(io::Error::other("the disk is broken"));
         }
+        memory.warmed += 1;
+        let inode = file.metadata()?.ino();
+        memory.warm.extend((position / PAGE..=(position + len as u64 - 1) / PAGE).map(|page| (inode, page)));
         Ok(())
     }
 }
