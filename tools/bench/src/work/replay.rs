@@ -39,7 +39,8 @@ impl Work for Replay {
         create_writable(broker.port, topic, 1, &[])?;
         let load = Produce { batch: BatchKind::plain(KIB, 64 * KIB), acks: 1, in_flight: 4 };
         load.run(broker.port, topic, Duration::from_secs(120), self.bytes)?;
-        Ok(())
+        // What is still to be written would be in the way of all reads, the other contestant's too.
+        evict(&broker.data_folder().join(format!("{topic}-0")))
     }
 
     fn slice(&self, broker: &Broker<'_>, topic: &str, time: Duration) -> Result<Slice> {
