@@ -6,14 +6,16 @@
 
 use ottla_storage::{Cold, Misses, OnCold, StorageError, StorageResult};
 
-/// What `look` finds once it finds it all in memory. `cold` is what it has missed until now; it misses nothing where it
-/// may wait.
-pub async fn look_again<T>(mut cold: Vec<Cold>, mut look: impl FnMut(OnCold) -> Result<T, Vec<Cold>>) -> T {
+/// What `look` finds once it finds it all in memory. `cold` is what it has missed before, if it has looked; it misses
+/// nothing where it may wait.
+pub async fn look_at_all<T>(mut cold: Vec<Cold>, mut look: impl FnMut(OnCold) -> Result<T, Vec<Cold>>) -> T {
     let mut misses = Misses::default();
     loop {
         let is_hopeless = cold.iter().fold(false, |is_hopeless, cold| misses.note(cold) | is_hopeless);
-        // The pool ends with the runtime only.
-        let _ = tokio::task::spawn_blocking(move || cold.iter().for_each(Cold::warm)).await;
+        if !cold.is_empty() {
+            // The pool ends with the runtime only.
+            let _ = tokio::task::spawn_blocking(move || cold.iter().for_each(Cold::warm)).await;
+        }
         match look(if is_hopeless { OnCold::Wait } else { OnCold::Tell }) {
             Ok(found) => return found,
             Err(missed) => cold = missed,
@@ -21,12 +23,9 @@ pub async fn look_again<T>(mut cold: Vec<Cold>, mut look: impl FnMut(OnCold) -> 
     }
 }
 
-/// The same for a look at one log that has not looked yet.
+/// The same for a look at one log.
 pub async fn look<T>(mut look: impl FnMut(OnCold) -> Result<T, Cold>) -> T {
-    match look(OnCold::Tell) {
-        Ok(found) => found,
-        Err(cold) => look_again(vec![cold], |on_cold| look(on_cold).map_err(|cold| vec![cold])).await,
-    }
+    look_at_all(Vec::new(), |on_cold| look(on_cold).map_err(|cold| vec![cold])).await
 }
 
 /// The same for a look that may fail otherwise.

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use rustix::fs::{Advice, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::file_cache::FileSlot;
+use crate::fs::{Disk, RealDisk, read_up_to};
 use crate::log_dir::LogDir;
 
 /// What a look does when it would have to wait for the disk.
@@ -121,18 +121,9 @@ pub(crate) fn read_resident(file: &File, buf: &mut [u8], position: u64) -> io::R
             Err(Errno::INTR) => {}
             // The file system cannot tell: read, and wait if need be.
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                return read_at(file, buf, position).map(Some);
+                return read_up_to(file, buf, position).map(Some);
             }
             Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-fn read_at(file: &File, buf: &mut [u8], position: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(buf, position) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
         }
     }
 }
@@ -144,9 +135,7 @@ pub(crate) fn open_resident(path: &Path) -> io::Result<Option<File>> {
         Ok(file) => Ok(Some(file.into())),
         Err(Errno::AGAIN | Errno::INTR) => Ok(None),
         // Linux before 5.12, or a sandbox: open, and wait if need be.
-        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM) => {
-            File::options().read(true).write(true).open(path).map(Some)
-        }
+        Err(Errno::NOSYS | Errno::INVAL | Errno::PERM) => RealDisk.open(path, false).map(Some),
         Err(error) => Err(error.into()),
     }
 }
@@ -160,7 +149,7 @@ pub(crate) fn warm(file: &File, position: u64, len: usize) -> io::Result<()> {
     let (mut at, end) = (position, position.saturating_add(len as u64));
     while at < end {
         let wanted = buffer.len().min((end - at) as usize);
-        match read_at(file, buffer.get_mut(..wanted).unwrap_or_default(), at)? {
+        match read_up_to(file, buffer.get_mut(..wanted).unwrap_or_default(), at)? {
             0 => break,
             n => at += n as u64,
         }
@@ -171,7 +160,6 @@ pub(crate) fn warm(file: &File, position: u64, len: usize) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::{Disk, RealDisk};
 
     /// Whether the pages go depends on the file system; that what is read is right does not.
     #[test]

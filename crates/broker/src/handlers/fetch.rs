@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::authorization::Resource;
 use crate::broker::Broker;
 use crate::clock::now_us;
-use crate::cold_looks::look_again;
+use crate::cold_looks::look_at_all;
 use crate::context::RequestContext;
 use crate::fetch_session::{FetchContext, FetchTarget, SessionRequest, TopicKey};
 use crate::partitions::{Partition, ReadBound, ReadRefused, Unread};
@@ -116,18 +116,6 @@ impl Fetching {
         read_all(broker, &self.params, &self.context.targets, on_cold)
     }
 
-    /// Reads what may have to be looked for on the disk; `cold` is what a read has missed before.
-    async fn read_warm(&self, broker: &Broker, cold: Option<Vec<Cold>>) -> ReadAll {
-        let cold = match cold {
-            Some(cold) if !cold.is_empty() => cold,
-            _ => match self.read(broker, OnCold::Tell) {
-                Ok(read) => return read,
-                Err(cold) => cold,
-            },
-        };
-        look_again(cold, |on_cold| self.read(broker, on_cold)).await
-    }
-
     fn is_enough(&self, read: &ReadAll) -> bool {
         read.must_answer || read.bytes >= self.params.min_bytes
     }
@@ -166,7 +154,8 @@ impl Wait {
                 // Before the read: what is appended meanwhile may be counted twice, but not never.
                 waiter.reset(fetching.params.min_bytes);
             }
-            let read = fetching.read_warm(broker, cold.take()).await;
+            let missed = cold.take().unwrap_or_default();
+            let read = look_at_all(missed, |on_cold| fetching.read(broker, on_cold)).await;
             if fetching.is_enough(&read) || Instant::now() >= deadline {
                 return fetching.respond(broker, read);
             }

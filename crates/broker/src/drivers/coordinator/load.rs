@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use ottla_coordinator::CoordinatorShard;
 use ottla_protocol::records::{BatchIter, EndTransactionMarker, RecordBatch};
-
 use ottla_storage::{OnCold, ReadOptions};
 
 use crate::partitions::{Partition, ReadBound};
